@@ -1,0 +1,46 @@
+# Each target makes what it needs. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := $(shell find src -type f) pyproject.toml constraints.txt README.md
+.PHONY: demo test check docs bench worlds clean
+.DELETE_ON_ERROR:
+
+# The environment, complete, with the built wheel installed: what a user gets is what is tested.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --upgrade pip
+	$(PIP) install --constraint constraints.txt --group test --group demo
+	$(BIN)/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print('\n'.join(p['dependencies'] + p['optional-dependencies']['train']))" > $(VENV)/requirements.txt
+	$(PIP) install --constraint constraints.txt --requirement $(VENV)/requirements.txt
+	touch $@
+
+$(VENV)/wheel: $(VENV)/installed $(SOURCES)
+	rm -rf $(VENV)/dist
+	$(BIN)/python -m build --wheel --outdir $(VENV)/dist . > $(VENV)/build.log
+	$(PIP) install --no-deps --force-reinstall $(VENV)/dist/*.whl
+	touch $@
+
+demo: $(VENV)/wheel
+	$(BIN)/cotrain demo --out runs/demo
+
+check: $(VENV)/wheel
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+worlds: $(VENV)/wheel
+	$(BIN)/python -m pytest tests/worlds -m real_encoder
+
+docs: $(VENV)/wheel
+	$(BIN)/python -m pytest tests/test_docs.py -q
+
+bench: $(VENV)/wheel
+	$(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf $(VENV) runs build dist

@@ -1,0 +1,42 @@
+"""Named choices: literal dicts of ``"module:function"`` strings, resolved in one place."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cotrain.errors import InputError
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the sentence that refuses an unknown name and suggests the nearest known one.
+
+    >>> unknown("rule", "clicque", ["any", "clique"])
+    "unknown rule 'clicque'. Did you mean 'clique'? Known: any, clique"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"unknown {kind} '{name}'.{hint} Known: {', '.join(names)}"
+
+
+def choose(kind: str, name: str, known: Mapping[str, str]) -> Callable[..., Any]:
+    """Return the function that ``name`` stands for in ``known``, or that ``my_module:my_function`` names.
+
+    Nothing is imported before it is chosen, so that listing choices stays free.
+
+    Raises:
+        InputError: an unknown name (with a suggestion), or an outside function that cannot be imported.
+    """
+    outside = ":" in name
+    if not outside and name not in known:
+        raise InputError(unknown(kind, name, known))
+    module, _, function = (name if outside else known[name]).partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as error:
+        if not outside:
+            raise
+        raise InputError(f"{kind} '{name}' cannot be imported: {error}. It should be my_module:my_function") from error

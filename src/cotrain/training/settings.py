@@ -1,0 +1,82 @@
+"""The settings of a fit: everything that determines its numbers besides rows, members and seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cotrain.errors import InputError
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Schedule = Literal["linear", "constant"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a fit is trained. All of it is part of the key of a fit, after ``auto`` values are resolved.
+
+    Attributes:
+        model: a Hub id or a local folder of a pretrained encoder.
+        learning_rate: peak learning rate of AdamW.
+        batch_size: rows per forward pass; every batch holds rows of one task.
+        accumulation: forward passes per update.
+        epochs: passes over the rows of the group, at most.
+        min_updates: at least so many updates per member (whole epochs are added until then); 0 for none.
+        max_updates: where epochs are few: train up to the larger of ``epochs`` and so many updates per member; 0: none.
+        evaluate_every: updates between evaluations, rounded up to whole epochs; 0 evaluates after each epoch.
+        patience: evaluations without improvement of the mean NLL/NLL_null over the members on dev before the fit
+            stops; 0 trains to the end.
+        schedule: ``linear`` decay to zero, or ``constant`` after the warm-up.
+        warmup: share of the updates with a rising learning rate.
+        weight_decay: of AdamW, not on biases and norms.
+        max_grad_norm: gradient clipping.
+        max_length: tokens per input, longer ones are truncated.
+        precision: of training (``auto``: bf16 where the device is faster with it, else fp32). Scoring is in float32.
+        attention: implementation in Transformers.
+        threads: CPU threads per fit.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        sampling: how batches of the members are mixed; ``proportional`` sees each row once per epoch.
+    """
+
+    model: str
+    learning_rate: float = 2e-5
+    batch_size: int = 32
+    accumulation: int = 1
+    epochs: int = 10
+    min_updates: int = 0
+    max_updates: int = 0
+    evaluate_every: int = 0
+    patience: int = 0
+    schedule: Schedule = "linear"
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    max_length: int = 256
+    precision: Precision = "auto"
+    attention: str = "sdpa"
+    threads: int = 1
+    device: str = "auto"
+    sampling: Literal["proportional"] = "proportional"
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"setting {name} should be {rule}, found {getattr(self, name)}"
+            for name, rule, good in (
+                ("learning_rate", "above 0", self.learning_rate > 0),
+                ("batch_size", "at least 1", self.batch_size >= 1),
+                ("accumulation", "at least 1", self.accumulation >= 1),
+                ("epochs", "at least 1", self.epochs >= 1),
+                ("min_updates", "0 or more", self.min_updates >= 0),
+                ("max_updates", "0 or more", self.max_updates >= 0),
+                ("evaluate_every", "0 or more", self.evaluate_every >= 0),
+                ("patience", "0 or more", self.patience >= 0),
+                ("warmup", "in [0, 1)", 0 <= self.warmup < 1),
+                ("weight_decay", "0 or more", self.weight_decay >= 0),
+                ("max_grad_norm", "above 0", self.max_grad_norm > 0),
+                ("max_length", "at least 3", self.max_length >= 3),
+                ("threads", "at least 1", self.threads >= 1),
+            )
+            if not good
+        ]
+        if faults:
+            raise InputError(faults)
