@@ -1,1 +1,5 @@
-"""See the modules of this folder."""
+"""The terminal: the only place that parses arguments, prints and exits."""
+
+from cotrain.cli.app import main
+
+__all__ = ["main"]
