@@ -35,13 +35,13 @@ def draw(run: RunTables, plan: Plan, splits: tuple[str, ...], size: Size) -> Fig
         return None
     names = [name for name in controls(run) if name != plan.name][: len(SERIES)]
     rows, columns = (len(splits), 1) if size.narrow else (1, len(splits))
-    height = (ROW * len(order) + 0.75) * rows + 0.5 * (1 + len(names) // 4 if size.narrow else 1)
+    height = (ROW * len(order) + 0.8) * rows + 0.36 + (0.19 * ((len(names) + 1) // 3) if size.narrow else 0)
     figure, panels = canvas(size, height, nrows=rows, ncols=columns)
     with_values = len(splits) == 1 and not size.narrow
     left = 0.33 if size.narrow else 0.16
     figure.subplots_adjust(
         left=left, right=0.75 if with_values else 0.97, bottom=0.5 / height, wspace=0.06, hspace=0.75 * rows / height,
-        top=1 - (0.78 + (0.2 * ((len(names) + 1) // 3) if size.narrow else 0)) / height,
+        top=1 - (0.66 + (0.19 * ((len(names) + 1) // 3) if size.narrow else 0)) / height,
     )  # fmt: skip
     span = _span(run, plan, names, splits)
     for at, (axes, split) in enumerate(zip(panels, splits, strict=True)):
@@ -102,10 +102,10 @@ def _panel(
         axes.add_patch(Rectangle((-delta, y - 0.5), 2 * delta, 1, color=colour("band"), linewidth=0, zorder=0))
         if y:
             axes.axhline(y - 0.5, color=colour("rule"), linewidth=0.5, zorder=1)
-        for at, name in enumerate(names):
-            line = table[(table["plan"] == name) & (table["task"] == task) & (table["verdict"] != "alone")]
-            if len(line):
-                _mark(axes, line.iloc[0], y + 0.06 + 0.34 * (at + 1) / max(len(names), 3), SERIES[at], MARKS[at])
+        there = table[(table["task"] == task) & (table["verdict"] != "alone")].drop_duplicates("plan").set_index("plan")
+        shown = [(at, name) for at, name in enumerate(names) if name in there.index]
+        for place, (at, name) in enumerate(shown, start=1):
+            _mark(axes, there.loc[name], y + 0.02 + 0.42 * place / (len(shown) + 1), SERIES[at], MARKS[at])
         if len(mine) and task in mine.index and mine.loc[task, "verdict"] != "alone":
             line = mine.loc[task]
             axes.plot([line["low95"], line["high95"]], [y - 0.16] * 2, color=colour("accent"), linewidth=2.4,
