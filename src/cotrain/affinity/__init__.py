@@ -1,1 +1,5 @@
-"""See the modules of this folder."""
+"""Affinity, and the ways to make one."""
+
+METHODS = {"pvi": "cotrain.affinity.pvi:relate"}
+TESTS = ("student", "welch", "paired")
+GROUP_TESTS = ("anova", "welch_anova")
