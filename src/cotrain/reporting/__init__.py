@@ -1,1 +1,1 @@
-"""See the modules of this folder."""
+"""The report of a run: HTML, Markdown, LaTeX and figures, and the first screen for the terminal."""

@@ -75,8 +75,8 @@ def title(axes: Axes, size: Size, text: str) -> None:
 
 def short(value: float, _: int = 0) -> str:
     """Return a tick label as the tables print numbers: ``−.02``."""
-    text = number(value, 3, sign=False)
-    return text.rstrip("0") if "." in text and text.rstrip("0").rstrip(".") else text
+    text = number(value, 3)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def signed(value: float, _: int = 0) -> str:

@@ -41,8 +41,8 @@ def draw(run: RunTables, size: Size) -> Figure | None:
         axes.tick_params(axis="y", labelsize=size.points, labelcolor=colour("ink"))
         axes.set_ylim(len(plans) - 0.5, -0.5)
         axes.xaxis.set_major_formatter(FuncFormatter(signed))
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         if not size.narrow or at:
-            axes.set_xlabel("difference to alone, primary metric (bar: mean over tasks)", labelpad=4)
+            axes.set_xlabel("difference to alone (dot: a task, bar: mean)", labelpad=4)
         title(axes, size, f"{split}: {'decides' if split == 'dev' else 'confirms'}")
     return figure

@@ -89,7 +89,7 @@ def _panel(axes: Axes, size: Size, points: list[tuple[Plan, float, float]], labe
                       ha="right" if right else "left", va="center", fontsize=size.points,
                       fontweight="bold" if plan.kind == "recommended" else "normal", color=colour("ink"))  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(signed))
     axes.set_xlabel(label, labelpad=4)
 

@@ -42,7 +42,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
         axes.plot(middle, ridge, color=colour("accent"), linewidth=1.1, zorder=2 + at)
         axes.axhline(at, color=colour("rule"), linewidth=0.6, zorder=1)
         axes.plot([bits.mean()] * 2, [at, at - 0.5], color=colour("ink"), linewidth=1.6, zorder=3 + at)
-        axes.text(1.02, at - 0.2, f"{np.mean(bits < 0):.0%}", transform=axes.get_yaxis_transform(), va="center",
+        axes.text(1.02, at - 0.2, f"{100 * np.mean(bits < 0):.0f} %", transform=axes.get_yaxis_transform(), va="center",
                   fontsize=size.points, color=colour("muted"))  # fmt: skip
     axes.text(1.02, -1.05, "below 0", transform=axes.get_yaxis_transform(), va="center", fontsize=size.points,
               color=colour("muted"))  # fmt: skip

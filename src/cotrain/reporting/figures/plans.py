@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cotrain.grouping.plan import Plan
@@ -31,7 +32,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     plans, order = whole(run), tasks(run)
     if not plans:
         return None
-    step = 0.3
+    step = 0.36
     height = step * len(plans) + 1.25
     figure, (axes,) = canvas(size, height)
     figure.subplots_adjust(left=0.24 if size.narrow else 0.16, right=0.94 if size.narrow else 0.86, bottom=0.06 / height,
@@ -60,9 +61,20 @@ def _line(axes: Axes, plan: Plan, y: int, order: list[str]) -> None:
     for at, serving in enumerate(sorted(shared, key=lambda s: min(order.index(t) for t in s.serves))):
         tint = colour(TINTS[at % len(TINTS)])
         xs = sorted(order.index(task) for task in serving.serves)
-        up = y + (0.22 * (at / (len(shared) - 1) - 0.5) if len(shared) > 1 else 0.0)
+        up = y + (0.5 * (at / (len(shared) - 1) - 0.5) * _crossing(plan, order) if len(shared) > 1 else 0.0)
         axes.plot([xs[0], xs[-1]], [up, up], color=tint, linewidth=1.4, alpha=0.75, zorder=2)
         axes.plot(xs, [up] * len(xs), "o", color=tint, markersize=7.5, markeredgecolor=colour("paper"), zorder=3)
     alone = [order.index(s.serves[0]) for s in plan.servings if s.serves and len(s.group.tasks) == 1]
     axes.plot(alone, [y] * len(alone), "o", markersize=5.5, markerfacecolor=colour("paper"), zorder=3,
               markeredgecolor=colour("muted"), markeredgewidth=1.1)  # fmt: skip
+
+
+def _crossing(plan: Plan, order: list[str]) -> float:
+    """Return 1 where the spans of two models overlap, else .4: lines that do not cross may stay close."""
+    spans = []
+    for serving in plan.servings:
+        xs = [order.index(task) for task in serving.serves]
+        if len(xs) > 1:
+            spans.append((min(xs), max(xs)))
+    spans.sort()
+    return 1.0 if any(a[1] > b[0] for a, b in pairwise(spans)) else 0.4

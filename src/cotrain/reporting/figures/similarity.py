@@ -26,7 +26,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     pairs = _both_ways(run.affinity.pairs)
     n = len(order)
     left, side = (1.25, 3.3) if size.narrow else (1.9, min(6.3, 0.72 * n))
-    height = side + (1.65 if size.narrow else 1.25)
+    height = side + (1.65 if size.narrow else 1.75)
     figure, (axes,) = canvas(size, height)
     axes.set_position((left / size.width, 0.55 / height, side / size.width, side / height))
     small = size.points - (3.4 if size.narrow else 0.5) - max(0, n - 10) * 0.5

@@ -1,0 +1,76 @@
+"""The report as Markdown: the same words and tables, figures as files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from cotrain.reporting.content import Block, Bullets, Chips, Figure, Section, Table, Text
+from cotrain.reporting.first_screen import FirstScreen
+
+_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
+
+
+def render(name: str, screen: FirstScreen, forest: Figure, sections: Sequence[Section], drawn: Collection[str]) -> str:
+    """Return the report; figures are linked as ``figures/NAME.svg`` where they were drawn."""
+    parts = [f"# {escape(name)}"]
+    if screen.banner:
+        parts.append(f"> **{escape(screen.banner)}**")
+    parts.append(f"**{escape(screen.headline)}**")
+    parts.append(_bullets(screen.sentences))
+    parts.append(_block(forest, drawn))
+    parts.append(_table(screen.table))
+    if screen.reasons:
+        parts += ["## Reasons for distrust", _bullets(screen.reasons)]
+    if screen.overrides:
+        parts += ["## What a person forced", _bullets(screen.overrides)]
+    for section in sections:
+        parts.append(f"## {section.title}")
+        parts += [_block(block, drawn) for block in section.blocks]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return ``text`` so that Markdown shows it as it is.
+
+    >>> escape("causal_language")
+    'causal\\\\_language'
+    """
+    return " ".join(text.split()).translate(_SPECIAL)
+
+
+def _block(block: Block, drawn: Collection[str]) -> str:
+    """Return one block."""
+    if isinstance(block, Text):
+        return escape(block.text)
+    if isinstance(block, Bullets):
+        return _bullets(block.items)
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Chips):
+        models = "; ".join("{" + ", ".join(chip.tasks) + "}" for chip in block.chips)
+        return "\n\n".join([f"### {escape(block.title)}", escape(models), *map(escape, block.sentences)])
+    if block.name not in drawn:
+        return ""
+    return f"![{escape(block.alt)}](figures/{block.name}.svg)\n\n{_label(block.split)}{escape(block.caption)}"
+
+
+def _bullets(items: Sequence[str]) -> str:
+    """Return a list."""
+    return "\n".join(f"- {escape(item)}" for item in items)
+
+
+def _label(split: str) -> str:
+    """Return which data a table or figure is of."""
+    return {"dev": "*dev: decides.* ", "test": "*test: confirms.* "}.get(split, "")
+
+
+def _table(table: Table) -> str:
+    """Return a table with numeric columns at the right."""
+    if not table.rows:
+        return ""
+    head = "| " + " | ".join(map(escape, table.heads)) + " |"
+    rule = "|" + "|".join(" ---: " if numeric else " --- " for numeric in table.numeric) + "|"
+    lines = ["| " + " | ".join(escape(cell.text) for cell in line) + " |" for line in table.rows]
+    before = f"{_label(table.split)}{escape(table.caption)}\n\n" if table.caption or table.split else ""
+    after = f"\n\n{escape(table.note)}" if table.note else ""
+    return before + "\n".join([head, rule, *lines]) + after
