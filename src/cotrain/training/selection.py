@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.tasks.task import Split
 from cotrain.training.fit import Block, Fit, Floats, Integers, Strings
 
 SELECTIONS = ("macro_f1", "accuracy", "log_loss", "last")
+"""What an epoch can be chosen by. Test is scored at every epoch that one of these could choose."""
+
+Metric = Callable[[Integers, Floats], float]
+"""A metric of (n,) gold and (n, K) log2 p, higher is better."""
 
 
 class Chosen(NamedTuple):
@@ -25,9 +30,12 @@ class Chosen(NamedTuple):
     clusters: Strings
 
 
+CrossSelected = Chosen
+
+
 def half_of(clusters: Strings) -> Integers:
     """Return (n,) 0 or 1: the half of dev that each row is in, by hash of its cluster, alike for all tasks."""
-    unique, inverse = np.unique(clusters.astype(str), return_inverse=True)
+    unique, inverse = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     sides = np.array([hashlib.sha256(c.encode()).digest()[0] & 1 for c in unique], dtype=np.int64)
     return sides[inverse]
 
@@ -46,60 +54,78 @@ def null_bits(train_counts: Sequence[int], gold: Integers) -> float:
     return float(-np.log2(frequency[gold]).mean())
 
 
-def goodness(fit: Fit, task: str, by: str, rows: np.ndarray | None = None) -> np.ndarray:
-    """Return (E,) how good each dev evaluation of one member is, higher is better."""
-    block = fit.blocks[task, "dev"]
-    keep = np.arange(len(block.gold)) if rows is None else np.flatnonzero(rows)
-    gold, log2_p = block.gold[keep], block.log2_p[:, keep]
+def goodness(log2_p: Floats, gold: Integers, train_counts: Sequence[int], by: str | Metric) -> float:
+    """Return how good (n, K) predictions are, higher is better; ``log_loss`` gives −NLL/NLL_null."""
+    if callable(by):
+        return float(by(gold, log2_p))
     if by == "log_loss":
-        nll = -np.take_along_axis(log2_p, gold[None, :, None], axis=2)[..., 0].mean(axis=1)
-        return -nll / null_bits(fit.train_counts[task], gold)
-    guess = log2_p.argmax(axis=2)
-    if by == "accuracy":
-        return (guess == gold).mean(axis=1)
-    return np.array([macro_f1(gold, g, log2_p.shape[2]) for g in guess])
+        bits = -log2_p[np.arange(len(gold)), gold].mean(dtype=float)
+        return float(-bits / null_bits(train_counts, gold))
+    guess = log2_p.argmax(axis=1)
+    return float((guess == gold).mean()) if by == "accuracy" else macro_f1(gold, guess, log2_p.shape[1])
 
 
-def select_epoch(fit: Fit, by: str, half: int | None = None) -> int:
+def select_epoch(fit: Fit, by: str | Metric, tasks: Sequence[str] | None = None, half: int | None = None) -> int:
     """Return the epoch with the best mean dev metric over the real members of the group; the first of equals.
 
     Args:
-        by: one of ``SELECTIONS``; ``log_loss`` is the mean of NLL/NLL_null over the members.
-        half: use only the dev rows of one half (``half_of``).
+        by: one of ``SELECTIONS`` (``log_loss``: the mean of NLL/NLL_null), or a metric; a metric chooses among the
+            epochs whose test predictions are stored.
+        tasks: the members to look at; all real ones by default (all members of a group without real ones).
+        half: use only the dev rows of one half (``half_of``). Where a member lacks rows or a class of dev in that
+            half, all of dev decides.
 
     Raises:
-        InputError: an unknown ``by``.
+        InputError: an unknown ``by``, a failed fit.
     """
-    if by not in SELECTIONS:
-        from cotrain.choose import unknown
-
+    if isinstance(by, str) and by not in SELECTIONS:
         raise InputError(unknown("selection of epochs", by, SELECTIONS))
-    members = fit.group.real or fit.group.tasks
+    if fit.failed:
+        raise InputError(f"fit {fit.group.name} seed {fit.seed} failed ({fit.failed}); it has no epochs to choose from")
+    members = tuple(tasks or fit.group.real or fit.group.tasks)
     epochs = fit.blocks[members[0], "dev"].epochs
     if by == "last":
         return int(epochs[-1])
+    rows = {task: _rows_of(fit.blocks[task, "dev"], half) for task in members}
+    if half is not None and not all(_complete(fit.blocks[task, "dev"].gold, keep) for task, keep in rows.items()):
+        rows = {task: _rows_of(fit.blocks[task, "dev"], None) for task in members}
     total = np.zeros(len(epochs))
     for task in members:
-        block = fit.blocks[task, "dev"]
-        rows = None if half is None else half_of(block.clusters) == half
-        if rows is not None and not rows.any():
-            rows = None
-        total += goodness(fit, task, by, rows)
+        block, keep = fit.blocks[task, "dev"], rows[task]
+        total += [goodness(log2_p[keep], block.gold[keep], fit.train_counts[task], by) for log2_p in block.log2_p]
+    if callable(by):
+        total[~np.isin(epochs, fit.blocks[members[0], "test"].epochs)] = -np.inf
     return int(epochs[int(total.argmax())])
 
 
-def chosen(fit: Fit, task: str, split: Split, by: str) -> Chosen:
-    """Return the predictions at the selected epoch: dev cross-selected, test at the epoch that all of dev selects."""
-    block = fit.blocks[task, split]
-    if split == "test" or by == "last":
-        epoch = select_epoch(fit, by)
-        return _at(block, np.full(len(block.gold), epoch))
-    # each half is scored at the epoch that the other half chose, so that no row helps to choose its own epoch
+def _rows_of(block: Block, half: int | None) -> Integers:
+    """Return the positions of the rows of one half of dev, or of all of it."""
+    return np.arange(len(block.gold)) if half is None else np.flatnonzero(half_of(block.clusters) == half)
+
+
+def _complete(gold: Integers, keep: Integers) -> bool:
+    """Whether the kept rows have every class that is there at all."""
+    return len(np.unique(gold[keep])) == len(np.unique(gold))
+
+
+def cross_selected(fit: Fit, task: str, by: str | Metric) -> Chosen:
+    """Return dev predictions, each half at the epoch that the other half chose: no row helps to choose its own epoch."""
+    block = fit.blocks[task, "dev"]
     other = np.array([select_epoch(fit, by, half=1), select_epoch(fit, by, half=0)])
     return _at(block, other[half_of(block.clusters)])
 
 
+def chosen(fit: Fit, task: str, split: Split, by: str | Metric) -> Chosen:
+    """Return the predictions at the selected epoch: dev cross-selected, test at the epoch that all of dev selects."""
+    if split == "dev" and by != "last":
+        return cross_selected(fit, task, by)
+    block = fit.blocks[task, split]
+    return _at(block, np.full(len(block.gold), select_epoch(fit, by)))
+
+
 def _at(block: Block, epochs: Integers) -> Chosen:
     """Return the predictions of each row at its epoch."""
+    if strange := sorted(set(epochs.tolist()) - set(block.epochs.tolist())):
+        raise InputError(f"predictions of epoch {strange[0]} are not stored; stored: {block.epochs.tolist()}")
     position = np.searchsorted(block.epochs, epochs)
     return Chosen(block.log2_p[position, np.arange(len(epochs))], epochs, block.gold, block.rows, block.clusters)

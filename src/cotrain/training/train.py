@@ -71,7 +71,7 @@ def effective(settings: Settings) -> Settings:
 
 def train(
     groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int], fits: Path,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
 ) -> list[Fit]:  # fmt: skip
     """Return the fits of ``groups`` × ``seeds``, in that order; those in ``fits`` already are read, not trained.
 
