@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Tone = Literal["", "good", "bad", "warn", "quiet", "strong"]
-Split = Literal["", "dev", "test"]
+Split = Literal["", "dev", "test", "both", "scored dev", "scored test"]
+SPLIT_LABELS: dict[Split, tuple[tuple[str, str], ...]] = {
+    "": (), "dev": (("dev", "dev: decides"),), "test": (("test", "test: confirms"),),
+    "both": (("dev", "dev: decides"), ("test", "test: confirms")),
+    "scored dev": (("dev", "scored on dev"),), "scored test": (("test", "scored on test"),),
+}  # fmt: skip
+"""How each kind of held-out data is labelled: (class, words). Scores come from dev, or from test in preset ``paper``."""
 
 
 class Cell(NamedTuple):

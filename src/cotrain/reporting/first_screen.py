@@ -137,7 +137,7 @@ def _control(run: RunTables) -> list[str]:
         return []
     name = run.comparison.notes["best_control"]
     value, low, high = _three(run.comparison.notes.get("best_control_difference"))
-    return [f"Best control {name} differs by {number(value, sign=True)} {interval(low, high)}".strip() + "."]
+    return [f"Best control `{name}` differs by {number(value, sign=True)} {interval(low, high)}".strip() + "."]
 
 
 def _three(difference: Any) -> tuple[float, float, float]:
@@ -190,22 +190,22 @@ def task_table(run: RunTables) -> Table:
     compared = run.comparison is not None and plan is not None
     test = of_plan(run, plan, "test") if compared and plan is not None else pd.DataFrame()
     dev = of_plan(run, plan, "dev") if compared and plan is not None else pd.DataFrame()
-    best, lines = best_controls(run), []
+    best, numbers, lines = best_controls(run), _numbers(plan, _by_model(run, plan)), []
     for task in _by_model(run, plan):
         n = size.loc[task]
         cells: list[str | Cell] = [Cell(task, "strong")]
-        cells += [_partners(plan, task)] if plan is not None else []
+        cells += [str(numbers.get(task, MISSING))] if plan is not None else []
         cells += [count(n["train"]), count(n["test"]), count(n["clusters"]), count(n["rarest"])]
         if compared:
             cells += _compared(test.loc[task] if task in test.index else None, dev.loc[task] if task in dev.index else None)
-            cells.append(f"{number(best[task][1], sign=True)} {best[task][0]}" if task in best else MISSING)
+            cells.append(f"{best[task][0].replace('_', ' ')} {number(best[task][1], sign=True)}" if task in best else MISSING)
         cells.append(_state(state.get(task), task in _undecided(run)))
         lines.append(row(*cells))
-    columns = ["task", *(["model" if compared else "predicted model"] if plan is not None else [])]
+    columns = ["task", *(["#model" if compared else "#predicted model"] if plan is not None else [])]
     columns += ["#train n", "#test n", "#clusters", "#rarest class"]
     columns += ["#alone", "#shared", "#difference [95 %]", "verdict", "#P(loss > δ), dev", "#best control"] if compared else []
     metric = _metrics(test)
-    note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides." if compared else ""
+    note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides. Equal model numbers: one model." if compared else ""
     return Table((*columns, "state"), tuple(lines), note=note, split="test" if compared else "")
 
 
@@ -226,11 +226,13 @@ def _by_model(run: RunTables, plan: Plan | None) -> list[str]:
     return known_tasks + [t for t in order if t not in plan.tasks]
 
 
-def _partners(plan: Plan, task: str) -> str | Cell:
-    """Return with whom a task shares its model."""
-    if task not in plan.tasks or _single(plan, task):
-        return Cell("alone", "quiet")
-    return "with " + ", ".join(t for t in plan.serving(task).group.tasks if t != task)
+def _numbers(plan: Plan | None, order: list[str]) -> dict[str, int]:
+    """Return the number of the model that serves each task, counted in the order of the table."""
+    if plan is None:
+        return {}
+    groups = {task: plan.serving(task).group.name for task in order if task in plan.tasks}
+    rank = {group: at for at, group in enumerate(dict.fromkeys(groups.values()), start=1)}
+    return {task: rank[group] for task, group in groups.items()}
 
 
 def _compared(test: pd.Series | None, dev: pd.Series | None) -> list[str | Cell]:

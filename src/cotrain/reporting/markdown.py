@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from cotrain.reporting.content import Block, Bullets, Chips, Figure, Section, Table, Text
+from cotrain.reporting.content import SPLIT_LABELS, Block, Bullets, Chips, Figure, Section, Split, Table, Text
 from cotrain.reporting.first_screen import FirstScreen
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
@@ -59,9 +59,9 @@ def _bullets(items: Sequence[str]) -> str:
     return "\n".join(f"- {escape(item)}" for item in items)
 
 
-def _label(split: str) -> str:
+def _label(split: Split) -> str:
     """Return which data a table or figure is of."""
-    return {"dev": "*dev: decides.* ", "test": "*test: confirms.* "}.get(split, "")
+    return "".join(f"*{words}.* " for _, words in SPLIT_LABELS[split])
 
 
 def _table(table: Table) -> str:

@@ -21,7 +21,8 @@ PALETTE = {
 }  # fmt: skip
 SERIES = ("purple", "orange", "teal", "pink", "olive")
 MARKS = ("s", "D", "^", "v", "P")
-_FONT = re.compile(r"font: ((?:[a-z0-9.]+ )*[0-9.]+px) [^;\"]+")
+# Matplotlib writes `font: 9px 'A', 'B'` or `font-family: 'A', 'B'`, by version
+_FONT = re.compile(r"(font: (?:[a-z0-9.]+ )*[0-9.]+px|font-family:) '[^;\"]+")
 _LOOSE_ID = re.compile(r' id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick|legend|PathCollection|'
                        r'LineCollection|PolyCollection|FillBetweenPolyCollection|QuadMesh)[^"]*"')  # fmt: skip
 
@@ -113,7 +114,7 @@ def inline(text: str, label: str) -> str:
     body = _LOOSE_ID.sub("", body)
     for name, code in PALETTE.items():
         body = body.replace(code, f"var(--{name})")
-    body = _FONT.sub(r"font: \1 var(--sans)", body)
+    body = _FONT.sub(r"\1 var(--sans)", body)
     view = re.search(r'viewBox="[^"]+"', body)
     head = f'<svg {view.group(0) if view else ""} role="img" aria-label="{label}" class="figure">'
     return re.sub(r"<svg[^>]*>", lambda _: head, body, count=1)

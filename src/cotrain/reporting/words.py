@@ -86,6 +86,18 @@ def braces(tasks: Iterable[str]) -> str:
     return "{" + ", ".join(tasks) + "}"
 
 
+def model(group: str) -> str:
+    """Return the name of a group for a sentence: ``{cb, rte}``, or how many tasks where they are many.
+
+    >>> model("cb+rte"), model("cb"), model("a+b+c+d+e+f")
+    ('{cb, rte}', 'cb', '{a, b, c and 3 more}')
+    """
+    names = group.split("+")
+    if len(names) == 1:
+        return group
+    return braces(names) if len(names) < 6 else "{" + f"{', '.join(names[:3])} and {len(names) - 3} more" + "}"
+
+
 def plural(n: int, one: str, many: str = "") -> str:
     """Return ``1 fit``, ``3 fits``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

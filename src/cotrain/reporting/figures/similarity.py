@@ -25,11 +25,11 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     order = [task for task in tasks(run) if task in set(run.affinity.tasks["task"])]
     pairs = _both_ways(run.affinity.pairs)
     n = len(order)
-    left, side = (1.25, 3.3) if size.narrow else (1.9, min(6.3, 0.72 * n))
+    left, side = (1.08, 3.45) if size.narrow else (1.9, min(6.3, 0.72 * n))
     height = side + (1.65 if size.narrow else 1.75)
     figure, (axes,) = canvas(size, height)
     axes.set_position((left / size.width, 0.55 / height, side / size.width, side / height))
-    small = size.points - (3.4 if size.narrow else 0.5) - max(0, n - 10) * 0.5
+    small = size.points - (2.4 if size.narrow else 0.3) - max(0, n - 10) * 0.5
     for y, a in enumerate(order):
         for x, b in enumerate(order):
             pair = pairs.get((a, b))

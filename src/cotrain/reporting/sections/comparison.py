@@ -25,7 +25,7 @@ def section(run: RunTables) -> Section | None:
     for plan in compared(run):
         blocks.append(chips(plan))
         blocks.append(Figure(figure_name(plan), f"{plan.name}: shared minus alone per task, with the controls.",
-                             f"Forest plot of plan {plan.name} on dev and test", "test"))  # fmt: skip
+                             f"Forest plot of plan {plan.name} on dev and test", "both"))  # fmt: skip
         blocks.append(_table(run, plan))
     blocks.append(_candidates(run))
     return Section("comparison", "Comparison", tuple(blocks))
@@ -59,7 +59,7 @@ def _table(run: RunTables, plan: Plan) -> Table:
         lines.append(row(*cells))
     columns = ("task", "#alone, dev", "#shared, dev", "#difference [95 %], dev", "#P(loss > δ), dev", "#alone, test",
                "#shared, test", "#difference [95 %], test", "#p adjusted, test", "verdict, test")  # fmt: skip
-    return Table(columns, tuple(lines), f"{plan.name}, primary metric of each task")
+    return Table(columns, tuple(lines), f"{plan.name}, primary metric of each task", split="both")
 
 
 def _side(lines: pd.DataFrame, task: str) -> list[str | Cell]:

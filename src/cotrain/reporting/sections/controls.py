@@ -27,7 +27,7 @@ def section(run: RunTables) -> Section | None:
     blocks: list[Block] = [Text("A grouping that its controls match has not shown that PVI chose well."), Bullets(said)]
     if len(whole(run)) > 1:
         blocks.append(Figure("controls", "Difference to alone of every plan: a dot per task, a bar for the mean.",
-                             "Mean difference to alone per plan, dev and test", "test"))  # fmt: skip
+                             "Mean difference to alone per plan, dev and test", "both"))  # fmt: skip
     blocks.append(_means(run))
     blocks.append(_per_task(run, names))
     return Section("controls", "Controls", tuple(blocks))

@@ -36,17 +36,18 @@ def chips(plan: Plan) -> Chips:
         Chip(s.serves, tuple(str(m) for m in s.group.members if m.task not in s.serves)) for s in plan.servings if s.serves
     ]
     found.sort(key=lambda chip: (-len(chip.tasks), chip.tasks))
-    sentences = [_sentence(why) for why in plan.why]
+    sentences = [_sentence(why, plan.tasks) for why in plan.why]
     if plan.runner_up:
-        sentences.append(f"Runner-up: {_sentence(plan.runner_up, capital=False)}")
+        sentences.append(f"Runner-up: {plan.runner_up.strip().rstrip('.')}.")
     if plan.candidates:
         sentences.append(f"Trained besides: {listing(group.name for group in plan.candidates)}.")
     if made := [f"{key.replace('_', ' ')} {plan.settings[key]}" for key in SAID if plan.settings.get(key) not in (None, "")]:
         sentences.append(f"Made by: {', '.join(made)}.")
-    return Chips(f"{plan.name} ({plan.kind}, {plural(plan.models, 'model')})", tuple(found), tuple(sentences))
+    kind = "" if plan.kind == plan.name else f"{plan.kind}, "
+    return Chips(f"{plan.name} ({kind}{plural(plan.models, 'model')})", tuple(found), tuple(sentences))
 
 
-def _sentence(text: str, capital: bool = True) -> str:
-    """Return ``text`` with one full stop, and a capital where it begins with an ordinary word."""
+def _sentence(text: str, tasks: tuple[str, ...]) -> str:
+    """Return ``text`` with one full stop, and a capital unless it begins with the name of a task."""
     body = text.strip().rstrip(".") + "."
-    return body[0].upper() + body[1:] if capital and not body.split()[0].strip(":,").count("_") else body
+    return body if body.split()[0].strip(".:,;") in tasks else body[0].upper() + body[1:]

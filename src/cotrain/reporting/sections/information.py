@@ -28,7 +28,7 @@ def section(run: RunTables) -> Section | None:
     if run.scores is not None and len(run.scores.by_epoch):
         blocks.append(Figure("epochs", "V-information by epoch: a thin line per seed, a thick one for their mean; scored "
                              "epochs shaded. It falls where training goes on past the best log-loss.",
-                             "Small line charts of V-information by epoch, one per task", "dev"))  # fmt: skip
+                             "Small line charts of V-information by epoch, one per task", "scored dev"))  # fmt: skip
     if run.scores is not None and len(run.scores.table):
         blocks.append(Figure("distributions", "PVI of the rows, seeds averaged. Left of 0 the model is worse than the label "
                              "frequencies: confident and wrong.", "Ridges of PVI per task", split))  # fmt: skip
@@ -39,7 +39,7 @@ def scored_split(run: RunTables) -> Split:
     """Return the split that the scores are of; preset ``paper`` scores test."""
     if run.scores is None or not len(run.scores.table):
         return ""
-    return "test" if (run.scores.table["split"] == "test").any() else "dev"
+    return "scored test" if (run.scores.table["split"] == "test").any() else "scored dev"
 
 
 def _alt(run: RunTables) -> str:
