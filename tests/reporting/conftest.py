@@ -223,11 +223,7 @@ def comparison(every: list[Plan], table: pd.DataFrame) -> Comparison:
 def costs(every: list[Plan]) -> pd.DataFrame:
     names = dict.fromkeys(group.name for each in every for group in each.groups)
     return pd.DataFrame(
-        [
-            (name, seed, 310.0 * name.count("+") + 280, 900, 2.1e6, 22.7e6 + 800 * (1 + name.count("+")))
-            for name in names
-            for seed in SEEDS
-        ],
+        [(name, seed, 310.0 * name.count("+") + 280, 900, 2.1e6, 22.7e6 + 800 * (1 + name.count("+"))) for name in names for seed in SEEDS],
         columns=["group", "seed", "seconds", "updates", "tokens", "parameters"],
     )
 

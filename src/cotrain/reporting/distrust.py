@@ -89,16 +89,16 @@ def _failed(run: RunTables) -> Iterator[str]:
     if run.scores is not None and run.comparison is None:
         for column, word in (("failed_seeds", "failed"), ("collapsed_seeds", "collapsed")):
             table = run.scores.tasks
-            bad = [f"{t} ({n})" for t, n in zip(table["task"], table[column], strict=True) if _any(n)]
-            if bad:
-                yield f"Single-task fits {word}: {listing(bad)}."
+            named = [f"{t} ({n})" for t, n in zip(table["task"], table[column], strict=True) if _any(n)]
+            if named:
+                yield f"Single-task fits {word}: {listing(named)}."
 
 
 def _any(seeds: object) -> bool:
     """Return whether a cell names seeds: a list, a count, or a text."""
     if isinstance(seeds, (list, tuple)) or hasattr(seeds, "__len__"):
         return len(seeds) > 0
-    return not pd.isna(seeds) and bool(seeds)  # type: ignore[call-overload, no-any-return]
+    return not pd.isna(seeds) and bool(seeds)  # type: ignore[call-overload]
 
 
 def _leakage(run: RunTables) -> Iterator[str]:

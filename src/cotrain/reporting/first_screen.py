@@ -126,7 +126,7 @@ def _worst(run: RunTables, plan: Plan | None) -> list[str]:
     if not len(shared):
         return []
     task = str(shared["difference"].astype(float).idxmin())
-    line = shared.loc[task]
+    line: Any = shared.loc[task]
     words = estimate(line["difference"], line["low95"], line["high95"], sign=True)
     return [f"Worst served task {task}: {words}, δ = {number(line['delta'], 2)}."]
 
@@ -177,7 +177,7 @@ def best_controls(run: RunTables) -> dict[str, tuple[str, float]]:
     dev, test = primary(run, "dev"), primary(run, "test")
     found = {}
     for task, lines in dev[dev["plan"].isin(names) & (dev["verdict"] != "alone")].groupby("task") if len(dev) else ():
-        name = str(lines.loc[lines["difference"].astype(float).idxmax(), "plan"])
+        name = str(lines.sort_values("difference", kind="stable").iloc[-1]["plan"])
         there = test[(test["plan"] == name) & (test["task"] == task)]
         if len(there):
             found[str(task)] = (name, float(there.iloc[0]["difference"]))
@@ -205,7 +205,7 @@ def task_table(run: RunTables) -> Table:
     columns += ["#train n", "#test n", "#clusters", "#rarest class"]
     columns += ["#alone", "#shared", "#difference [95 %]", "verdict", "#P(loss > δ), dev", "#best control"] if compared else []
     metric = _metrics(test)
-    note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides. Equal model numbers: one model." if compared else ""
+    note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides. Equal numbers: one model." if compared else ""
     return Table((*columns, "state"), tuple(lines), note=note, split="test" if compared else "")
 
 
@@ -235,7 +235,7 @@ def _numbers(plan: Plan | None, order: list[str]) -> dict[str, int]:
     return {task: rank[group] for task, group in groups.items()}
 
 
-def _compared(test: pd.Series | None, dev: pd.Series | None) -> list[str | Cell]:
+def _compared(test: Any, dev: Any) -> list[str | Cell]:
     """Return the cells alone, shared, difference, verdict and P(loss > δ)."""
     if test is None:
         return [MISSING] * 5

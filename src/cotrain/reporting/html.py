@@ -22,10 +22,11 @@ DARK = {
 
 
 def _code(text: str) -> Markup:
-    """Return ``text`` escaped, with names in backticks as code."""
+    """Return ``text`` escaped, with names in backticks as code, and intervals that do not break over lines."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    body = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\[[^\]<]{1,24}\]", r'<span class="whole">\g<0></span>', body))
 
 
 class Drawing(NamedTuple):

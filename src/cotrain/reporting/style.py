@@ -51,7 +51,7 @@ def canvas(size: Size, height: float, **grid: object) -> tuple[Figure, list[Axes
     """Return a figure of ``height`` inches and its axes, row by row; ``grid`` goes to ``Figure.subplots``."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(size.width, height), layout="none")
+    figure = Figure(figsize=(size.width, height))
     axes = figure.subplots(squeeze=False, **grid)  # type: ignore[call-overload]
     return figure, list(axes.ravel())
 

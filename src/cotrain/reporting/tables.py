@@ -133,8 +133,9 @@ def of_plan(run: RunTables, plan: Plan, split: str) -> pd.DataFrame:
     A recommended plan is put together from groups of other plans; a task that the table does not list under its name
     is found under whichever plan serves it by the same group.
     """
-    table = primary(run, split)
-    found = []
+    table, found = primary(run, split), []
+    if not len(table):
+        return table
     for task in plan.tasks:
         mine = table[table["task"] == task]
         group = plan.serving(task).group.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +121,7 @@ def _panel(
     title(axes, size, SAYS[split])
 
 
-def _mark(axes: Axes, line: pd.Series, y: float, tint: str, mark: str) -> None:
+def _mark(axes: Axes, line: Any, y: float, tint: str, mark: str) -> None:
     """Draw a control: a small hollow mark with a thin interval."""
     axes.plot([line["low95"], line["high95"]], [y, y], color=colour(tint), linewidth=0.6, alpha=0.45, zorder=2)
     axes.plot(line["difference"], y, mark, markersize=4, markerfacecolor=colour("paper"), markeredgecolor=colour(tint),

@@ -95,4 +95,3 @@ def _group(group: object, serves: object) -> str:
     names = str(group).split("+")
     inside = "{" + ", ".join(names) + "}"
     return inside if len(served.replace("+", ", ").split(", ")) == len(names) else f"{inside} for {served}"
-

@@ -38,12 +38,12 @@ def _means(run: RunTables) -> Table:
     lines = []
     for plan in whole(run):
         dev, test = of_plan(run, plan, "dev"), of_plan(run, plan, "test")
-        worst = test["difference"].astype(float).idxmin() if len(test) else ""
+        worst = test["difference"].astype(float).idxmin() if len(test) and plan.models < len(plan.tasks) else ""
         lines.append(row(
             Cell(plan.name, "strong"), plan.kind, plural(plan.models, "model"),
             number(dev["difference"].astype(float).mean(), sign=True) if len(dev) else MISSING,
             number(test["difference"].astype(float).mean(), sign=True) if len(test) else MISSING,
-            f"{worst} {number(test['difference'].astype(float).min(), sign=True)}" if len(test) and plan.models < len(plan.tasks) else MISSING,
+            f"{worst} {number(test['difference'].astype(float).min(), sign=True)}" if worst else MISSING,
         ))  # fmt: skip
     columns = ("plan", "kind", "#models", "#mean difference, dev", "#mean difference, test", "#worst task, test")
     return Table(columns, tuple(lines), "Plans beside controls; the mean is over all tasks, those alone count 0")

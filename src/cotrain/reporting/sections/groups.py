@@ -32,9 +32,7 @@ def section(run: RunTables) -> Section | None:
 
 def chips(plan: Plan) -> Chips:
     """Return a plan as one chip per model, with its reasons, runner-up and settings in words."""
-    found = [
-        Chip(s.serves, tuple(str(m) for m in s.group.members if m.task not in s.serves)) for s in plan.servings if s.serves
-    ]
+    found = [Chip(s.serves, tuple(str(m) for m in s.group.members if m.task not in s.serves)) for s in plan.servings if s.serves]
     found.sort(key=lambda chip: (-len(chip.tasks), chip.tasks))
     sentences = [_sentence(why, plan.tasks) for why in plan.why]
     if plan.runner_up:

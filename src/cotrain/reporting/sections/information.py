@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from cotrain.reporting.content import Block, Cell, Figure, Section, Split, Table, Text, row
@@ -56,7 +58,7 @@ def _table(run: RunTables) -> Table:
     for task in tasks(run):
         if task not in table.index:
             continue
-        line = table.loc[task]
+        line: Any = table.loc[task]
         truth = (run.known or {}).get(task)
         cells: list[str | Cell] = [Cell(task, "strong"), estimate(line["mean_bits"], line["low_bits"], line["high_bits"])]
         if run.known:

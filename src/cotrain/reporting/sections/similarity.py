@@ -17,7 +17,7 @@ def section(run: RunTables) -> Section | None:
     blocks: list[Block] = [
         Text("Not different is not alike: a large p also comes of few rows. The detectable gap is what 80 % power would see."),
         Figure("similarity", f"Below the diagonal: V-information of the row minus that of the column, bits. Above: p ({run.affinity.test})."
-               " Dark: alike." + (" *: shared rows." if (run.affinity.pairs["state"] == "shared rows").any() else ""),
+               " Strongest blue: most alike." + (" *: shared rows." if (run.affinity.pairs["state"] == "shared rows").any() else ""),
                "Matrix of differences of V-information between tasks, with p-values", scored_split(run)),
         _pairs(run),
     ]  # fmt: skip
