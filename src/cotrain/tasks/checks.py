@@ -3,53 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from cotrain.tasks.splits import text_key
-from cotrain.tasks.task import SPLITS, Task
+from cotrain.tasks.task import FACTS, SPLITS, Task
+from cotrain.tasks.texts import normalised, text_keys
+
+TRUNCATED_SHARE = 0.05
+RAREST_HELD_OUT = 30  # below it per-class verdicts are withheld (METHOD, section 4)
+_SAID = ("leaked", "yielded", "would_drop", "skipped", "cap_raised_train", "cap_raised_dev", "cap_raised_test")
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The distinct texts of a task by side of the cut: whole inputs, and the halves of pairs (contexts)."""
+
+    whole: Mapping[str, set[str]]
+    halves: Mapping[str, Mapping[str, set[str]]]  # "text" or "pair", then split; empty where there are no pairs
+
+    def contexts(self) -> set[str]:
+        """Return every half of a pair."""
+        return set().union(*(texts for by_split in self.halves.values() for texts in by_split.values()))
 
 
 def check(tasks: Mapping[str, Task], lengths: Mapping[str, np.ndarray] | None = None, max_length: int = 0) -> dict[str, Any]:
     """Return plain facts per task (``tasks``), between tasks (``shared``), and sentences of warning (``warnings``).
 
+    Per task and split: ``rows``, ``clusters``, ``label_counts``; over all rows ``labels``, ``empty_texts``,
+    ``duplicates_within_splits`` (rows beyond the first of a text), ``duplicates_across_splits`` (texts of train or dev
+    that are in test, or of train that are in dev), ``contradicting_duplicates`` (texts with more than one label),
+    ``context_across_splits`` (texts, and pairs, that stand in train or dev and in test beside another half),
+    ``clusters_across_splits``, ``facts`` of the cut, and ``tokens`` (median, p95, max) with ``truncated_share``.
+
+    Between tasks, where any is above 0: ``texts`` in both, ``leaks`` (texts on the training side, train or dev, of one
+    and in the test of the other, or in train of one and dev of the other), ``contexts`` in both.
+
     Args:
         lengths: tokens of each row of each task, before truncation.
         max_length: tokens that the encoder will see.
     """
-    warnings: list[str] = []
-    keys = {name: [text_key(t, p) for t, p in zip(task.rows["text"], task.rows["pair"], strict=True)] for name, task in tasks.items()}
-    facts = {}
-    for name, task in tasks.items():
-        facts[name] = _facts(task, keys[name], (lengths or {}).get(name), max_length)
-        if facts[name]["duplicates_across_splits"]:
-            warnings.append(f"{name}: {facts[name]['duplicates_across_splits']} held-out texts are in its training rows too")
-        if facts[name].get("truncated_share", 0) > 0.05:
-            warnings.append(f"{name}: {facts[name]['truncated_share']:.0%} of the texts are longer than max_length {max_length}")
-    shared = []
-    for a, b in combinations(tasks, 2):
-        found = _shared(tasks, keys, a, b)
-        if any(v for k, v in found.items() if k not in ("a", "b")):
-            shared.append(found)
-        if found["leaks"]:
-            warnings.append(f"{a} and {b} share {found['leaks']} texts between the training side of one and the held-out side of the other")
+    texts = {name: _texts(task) for name, task in tasks.items()}
+    facts = {name: _facts(task, texts[name], (lengths or {}).get(name), max_length) for name, task in tasks.items()}
+    shared = [_shared(a, b, texts[a], texts[b]) for a, b in combinations(tasks, 2)]
+    shared = [found for found in shared if found["texts"] or found["contexts"]]
+    warnings = [sentence for name in tasks for sentence in _warnings(name, facts[name], max_length)]
+    warnings += [
+        f"{s['a']} and {s['b']} share {s['leaks']} texts between the training side of one and the held-out side of the other"
+        for s in shared
+        if s["leaks"]
+    ]
     return {"tasks": facts, "shared": shared, "warnings": warnings}
 
 
-def _facts(task: Task, keys: list[str], lengths: np.ndarray | None, max_length: int) -> dict[str, Any]:
+def _texts(task: Task) -> _Texts:
+    """Return the distinct texts of a task by split."""
+    by_split = {split: task.split(split) for split in SPLITS}
+    whole = {split: set(text_keys(rows["text"], rows["pair"])) for split, rows in by_split.items()}
+    sides = ("text", "pair") if task.has_pair else ()
+    return _Texts(whole, {side: {s: set(map(normalised, rows[side])) - {""} for s, rows in by_split.items()} for side in sides})
+
+
+def _across(by_split: Mapping[Any, set[str]]) -> int:
+    """Return how many stand both on the training side and in test, or in train and in dev."""
+    return len(((by_split["train"] | by_split["dev"]) & by_split["test"]) | (by_split["train"] & by_split["dev"]))
+
+
+def _facts(task: Task, texts: _Texts, lengths: np.ndarray | None, max_length: int) -> dict[str, Any]:
     """Return the facts of one task."""
     rows = task.rows
-    by_split = {s: {k for k, there in zip(keys, rows["split"], strict=True) if there == s} for s in SPLITS}
-    held_out = by_split["dev"] | by_split["test"]
+    counts = rows.groupby(["split", "label"]).size().to_dict()
+    clusters = {s: set(rows.loc[rows["split"] == s, "cluster"]) for s in SPLITS}
+    labels_of = rows["label"].groupby(np.array(text_keys(rows["text"], rows["pair"]), dtype=object)).nunique()
     facts: dict[str, Any] = {
         "rows": {s: int((rows["split"] == s).sum()) for s in SPLITS},
-        "clusters": {s: int(rows.loc[rows["split"] == s, "cluster"].nunique()) for s in SPLITS},
+        "clusters": {s: len(clusters[s]) for s in SPLITS},
         "labels": list(task.labels),
-        "label_counts": {s: {y: int(((rows["split"] == s) & (rows["label"] == y)).sum()) for y in task.labels} for s in SPLITS},
-        "duplicates_within_splits": sum(int((rows["split"] == s).sum()) - len(by_split[s]) for s in SPLITS),
-        "duplicates_across_splits": len(by_split["train"] & held_out),
+        "label_counts": {s: {y: int(counts.get((s, y), 0)) for y in task.labels} for s in SPLITS},
+        "empty_texts": int((rows["text"].str.strip() == "").sum()),
+        "duplicates_within_splits": len(rows) - sum(len(texts.whole[s]) for s in SPLITS),
+        "duplicates_across_splits": _across(texts.whole),
+        "contradicting_duplicates": int((labels_of > 1).sum()),
+        "context_across_splits": {side: len((t["train"] | t["dev"]) & t["test"]) for side, t in texts.halves.items()},
+        "clusters_across_splits": _across(clusters),
         "private": task.private,
         "facts": dict(task.facts),
     }
@@ -59,15 +97,39 @@ def _facts(task: Task, keys: list[str], lengths: np.ndarray | None, max_length: 
     return facts
 
 
-def _shared(tasks: Mapping[str, Task], keys: Mapping[str, list[str]], a: str, b: str) -> dict[str, Any]:
-    """Return how many whole texts, training-to-held-out leaks and single sides (contexts) two tasks share."""
-    sides, contexts = {}, {}
-    for name in (a, b):
-        rows = tasks[name].rows
-        train = rows["split"] == "train"
-        sides[name] = ({k for k, t in zip(keys[name], train, strict=True) if t}, {k for k, t in zip(keys[name], train, strict=True) if not t})
-        halves = set(rows["text"]) | (set(rows["pair"]) - {""}) if tasks[name].has_pair else set()
-        contexts[name] = halves
-    leaks = len(sides[a][0] & sides[b][1]) + len(sides[b][0] & sides[a][1])
-    whole = len((sides[a][0] | sides[a][1]) & (sides[b][0] | sides[b][1]))
-    return {"a": a, "b": b, "texts": whole, "leaks": leaks, "contexts": len(contexts[a] & contexts[b])}
+def _warnings(name: str, facts: Mapping[str, Any], max_length: int) -> list[str]:
+    """Return what a person should know of one task."""
+    found = []
+    for fact in _SAID:
+        if count := facts["facts"].get(fact):
+            found.append(f"{name}: {count} {FACTS[fact]}")
+    if facts["facts"].get("cut_test"):
+        found.append(f"{name}: no published test split is used; {facts['facts']['cut_test']} rows were cut from train for it")
+    if facts["duplicates_across_splits"]:
+        found.append(f"{name}: {facts['duplicates_across_splits']} texts stand in more than one of train, dev and test")
+    for side, count in facts["context_across_splits"].items():
+        if count:
+            found.append(f"{name}: {count} contexts (the {side} of a pair) stand in the training side and in test")
+    if facts["contradicting_duplicates"]:
+        found.append(f"{name}: {facts['contradicting_duplicates']} texts have more than one label")
+    rarest = {s: min(facts["label_counts"][s].items(), key=lambda item: item[1]) for s in ("dev", "test")}
+    for split, (label, count) in rarest.items():
+        if count < RAREST_HELD_OUT:
+            shown = f"'{label}'" if len(label) <= 40 else "a class"
+            found.append(f"{name}: {shown} has {count} rows in {split}; below {RAREST_HELD_OUT} nothing is said of a class by itself")
+    if facts.get("truncated_share", 0) > TRUNCATED_SHARE:
+        found.append(f"{name}: {facts['truncated_share']:.0%} of the texts are longer than max_length {max_length}")
+    return found
+
+
+def _shared(a: str, b: str, one: _Texts, other: _Texts) -> dict[str, Any]:
+    """Return how many whole texts, leaks between sides, and single sides (contexts) two tasks share."""
+    leaks: set[str] = set()
+    for first, second in ((one, other), (other, one)):
+        leaks |= (first.whole["train"] | first.whole["dev"]) & second.whole["test"]
+        leaks |= first.whole["train"] & second.whole["dev"]
+    every = [set().union(*texts.whole.values()) for texts in (one, other)]
+    contexts = one.contexts() & other.contexts()
+    return {
+        "a": a, "b": b, "texts": len(every[0] & every[1]), "leaks": len(leaks), "contexts": len(contexts),
+    }  # fmt: skip

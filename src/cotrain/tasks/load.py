@@ -1,60 +1,62 @@
-"""From sources to tasks: rendered, labelled, cut jointly, with every fault of every source at once."""
+"""From sources to tasks: read, rendered, labelled, cut jointly, capped, with every fault of every source at once."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Sequence
-from string import Formatter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cotrain.choose import choose
 from cotrain.errors import InputError
-from cotrain.tasks import splits
-from cotrain.tasks.readers import READERS
+from cotrain.tasks.caps import cap
+from cotrain.tasks.labels import label
+from cotrain.tasks.placement import Row, place, shown
+from cotrain.tasks.rendering import listed, read, render
 from cotrain.tasks.source import Cut, Source
-from cotrain.tasks.task import Task
+from cotrain.tasks.splits import components
+from cotrain.tasks.task import SPLITS, Task
 
-_MOST = 10
+PLACEMENT = ("task", "row", "split", "cluster")
+_ROWS = ["row", "split", "text", "pair", "label", "cluster"]
 
 
-def load(sources: Sequence[Source], cut: Cut, placed: pd.DataFrame | None = None, frames: dict[str, pd.DataFrame] | None = None) -> dict[str, Task]:
-    """Return the tasks of ``sources``, cut jointly so that no text is on two sides by our doing.
+def load(
+    sources: Sequence[Source],
+    cut: Cut,
+    placed: pd.DataFrame | None = None,
+    frames: Mapping[str, Any] | None = None,
+    update: bool = False,
+) -> dict[str, Task]:
+    """Return the tasks of ``sources`` by name, cut jointly: no text or group is on two sides by our doing.
 
     Args:
-        placed: ``task``, ``row``, ``split`` of an earlier run: those rows never move.
-        frames: in-memory tables by source name, read instead of files; an optional column ``split`` names the split.
+        placed: :func:`placement` of an earlier run (``task``, ``row``, ``split``, and ``cluster`` where known). Those rows
+            keep their side and cluster, rows that it left out stay out; rows of new tasks yield where they would tie old
+            rows of two sides together. What ``Task.facts`` counts is listed in ``cotrain.tasks.task.FACTS``.
+        frames: by source name, tables in memory instead of files: a DataFrame, a ``datasets.Dataset``, or splits of them.
+        update: accept that data of an earlier run have changed: rows that are gone, rows that are new, and old training
+            rows whose text is now in a published held-out split of a new task (dropped then, else only counted).
 
     Raises:
         InputError: every fault of every source.
     """
+    found = _read(sources, cut, frames)
+    rows = pd.concat([one.rows for one in found.values()], ignore_index=True)
+    rows["cluster"] = components(rows, cut.seed)
+    _remember(rows, placed, update)
+    held_out = set(rows.loc[rows["given"] != "", "key"])
+    leaks = (rows["given"] == "") & rows["key"].isin(held_out) & (cut.leakage == "drop")
+    rows["leaky"] = leaks & ((rows["placed"] == "") | update)
+    rows["would_drop"] = leaks & rows["placed"].isin(["train", "dev"]) & (not update)
+    _place(rows, {task: one.shares for task, one in found.items()})
+    rows.loc[rows["leaky"] & rows["split"].isin(["train", "dev"]) & (rows["why"] == ""), "why"] = "leaked"
+    tasks: dict[str, Task] = {}
     faults: list[str] = []
-    parts: list[pd.DataFrame] = []
-    cuts: dict[str, dict[str, float]] = {}
-    order: dict[str, tuple[str, ...]] = {}
-    for source in sources:
+    for name, one in found.items():
         try:
-            raw = _raw(source, frames)
-            published = [str(s) for s in pd.unique(raw["_split"].dropna())]
-            sides, share = splits.shares(source.name, cut, source.splits, published)
-            base = _render(source, raw, sides)
-            for task, column in source.tasks.items():
-                rows, order[task] = _labelled(source, task, column, base, raw)
-                parts.append(rows)
-                cuts[task] = share
-        except InputError as error:
-            faults += error.faults
-    if faults:
-        raise InputError(faults)
-    rows = _cut(pd.concat(parts, ignore_index=True), cuts, cut, placed)
-    by_task = {task: source for source in sources for task in source.tasks}
-    tasks, faults = {}, []
-    for task, part in rows.groupby("task", sort=False):
-        try:
-            tasks[str(task)] = _task(str(task), by_task[str(task)], part, order[str(task)], cut)
+            tasks[name] = _task(name, one, rows[rows["task"] == name], cut)
         except InputError as error:
             faults += error.faults
     if faults:
@@ -62,156 +64,168 @@ def load(sources: Sequence[Source], cut: Cut, placed: pd.DataFrame | None = None
     return tasks
 
 
-def _fields(template: str) -> list[str]:
-    """Return the columns that a template names; a bare word is a column."""
-    if "{" not in template:
-        return [template]
-    return [name for _, name, _, _ in Formatter().parse(template) if name]
+def placement(tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """Return where every row went, to be given to :func:`load` as ``placed``.
+
+    The columns are ``task``, ``row``, ``split`` (train, dev, test, or why the row was left out: leaked, yielded,
+    capped_train …) and ``cluster``.
+    """
+    parts = [part.assign(task=name)[list(PLACEMENT)] for name, task in tasks.items() for part in (task.rows, task.left_out)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(PLACEMENT))
 
 
-def _raw(source: Source, frames: dict[str, pd.DataFrame] | None) -> pd.DataFrame:
-    """Return the columns that ``source`` needs, from memory or from its reader."""
-    wanted = _fields(source.text) + (_fields(source.pair) if source.pair else []) + list(source.tasks.values())
-    wanted += [c for c in (source.id, source.group, source.split_column) if c]
-    columns = list(dict.fromkeys(wanted))
-    if frames is not None and source.name in frames:
-        given = frames[source.name]
-        if missing := [c for c in columns if c not in given.columns]:
-            raise InputError(f"task {source.name}: the table lacks the columns {', '.join(missing)}")
-        raw = given[columns].astype(object).reset_index(drop=True)
-        raw["_split"] = given["split"].to_numpy() if "split" in given.columns else None
-        raw["_where"] = [f"row:{n}" for n in range(1, len(raw) + 1)]
-    else:
-        reader = choose("format", "hub" if source.hub else source.format, READERS)
-        raw = reader(source, columns)
-    if source.split_column:
-        from cotrain.tasks.readers.tabular import SPLIT_NAMES
+@dataclass(frozen=True)
+class _Read:
+    """What is known of a task before it is cut."""
 
-        raw["_split"] = [SPLIT_NAMES.get(str(v).lower(), str(v)) for v in raw[source.split_column]]
-    return raw
+    source: Source
+    names: tuple[str, ...]
+    shares: Mapping[str, float]
+    facts: Mapping[str, int]
+    rows: pd.DataFrame
 
 
-def _text(template: str, raw: pd.DataFrame) -> list[str]:
-    """Return the rendered template of each row; a missing value renders as an empty string."""
-    names = _fields(template)
-    columns = {name: ["" if _missing(v) else str(v) for v in raw[name]] for name in names}
-    if "{" not in template:
-        return columns[template]
-    return [template.format(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
-
-
-def _missing(value: Any) -> bool:
-    """Whether a value is None, nan or an empty string."""
-    return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
-
-
-def _rows(where: Iterable[str]) -> str:
-    """Return the first places of a fault."""
-    places = list(where)
-    return ", ".join(places[:_MOST]) + (f" … ({len(places)} in all)" if len(places) > _MOST else "")
-
-
-def _render(source: Source, raw: pd.DataFrame, sides: dict[str, str]) -> pd.DataFrame:
-    """Return row, text, pair, key, group, given (side or empty) for the rows that some side uses."""
-    base = pd.DataFrame({"where": raw["_where"].astype(object)})
-    base["text"] = pd.Series(_text(source.text, raw), dtype=object)
-    base["pair"] = pd.Series(_text(source.pair, raw) if source.pair else [""] * len(raw), dtype=object)
-    base["row"] = pd.Series([str(v) for v in raw[source.id]], dtype=object) if source.id else base["where"]
-    base["group"] = [f"{source.group}={v}" for v in raw[source.group]] if source.group else ""
-    published = raw["_split"]
-    base["given"] = [sides.get(s, "" if s == "train" or s is None else "unused") for s in published.where(published.notna(), None)]
-    base["published"] = base["given"].isin(["dev", "test"])
-    faults = []
-    if len(empty := base.loc[base["text"].str.strip() == "", "where"]):
-        faults.append(f"task {source.name}: empty or missing text at {_rows(empty)}; remove these rows or fill them")
-    if len(twice := base.loc[base["row"].duplicated(), "where"]):
-        faults.append(f"task {source.name}: row ids should be unique, repeated at {_rows(twice)}")
+def _read(sources: Sequence[Source], cut: Cut, frames: Mapping[str, Any] | None) -> dict[str, _Read]:
+    """Return the labelled rows of each task, and what is needed to cut them."""
+    faults: list[str] = []
+    found: dict[str, _Read] = {}
+    taken: set[str] = set()
+    for source in sources:
+        if twice := sorted(taken & source.tasks.keys()):
+            faults.append(f"task {', '.join(twice)}: the name is there twice; rename one")
+            continue
+        taken |= source.tasks.keys()
+        try:
+            raw = read(source, frames)
+            base, sides = render(source, raw, cut)
+        except InputError as error:
+            faults += error.faults
+            continue
+        for task, column in source.tasks.items():
+            try:
+                rows, names, skipped = label(source, task, raw[column], base)
+            except InputError as error:
+                faults += error.faults
+                continue
+            facts = {"skipped": skipped, "unused": int((~base["used"]).sum())}
+            found[task] = _Read(source, names, sides.shares, facts, rows)
+    if not sources:
+        faults.append("there should be at least one task, found none")
     if faults:
         raise InputError(faults)
-    base["key"] = [splits.text_key(t, p) for t, p in zip(base["text"], base["pair"], strict=True)]
-    return base
+    return found
 
 
-def _labelled(source: Source, task: str, column: str, base: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the rows that carry a label of ``task``, with label names, and the names in order."""
-    values = raw[column]
-    used = base["given"] != "unused"
-    if any(isinstance(v, (list, tuple, np.ndarray, dict)) for v in values[used][:1000]):
-        raise InputError(f"task {task}: labels should be one value per row, found lists (token-level or multi-label data are not supported)")
-    gone = values.map(_missing) & used
-    if gone.any() and source.missing_label == "error" and not source.labels:
-        raise InputError(f"task {task}: a missing label at {_rows(base.loc[gone, 'where'])}; fill it, or set missing_label: skip")
-    rows = base[used & ~gone].copy()
-    labels, names = _names(source, task, values[used & ~gone])
-    rows["label"] = labels
-    rows["task"] = task
-    if rows["label"].nunique() < 2:
-        raise InputError(f"task {task}: there should be two classes or more, found {rows['label'].nunique()}")
-    return rows, names
-
-
-def _names(source: Source, task: str, values: pd.Series) -> tuple[list[str], tuple[str, ...]]:
-    """Return the label name of each row and the names in model order."""
-    items = values.tolist()
-    numbers = all(re.fullmatch(r"[+-]?\d+(\.0+)?", str(v)) for v in items)
-    if not numbers and all(isinstance(v, (int, float, np.number)) for v in items):
-        raise InputError(f"task {task}: labels should be names or integers, found fractions (regression is not supported)")
-    if numbers:
-        if source.names is None:
-            found = sorted({int(float(v)) for v in items})
-            raise InputError(f"task {task}: labels are integers ({found[0]} to {found[-1]}); say what they mean with names: [...]")
-        integers = [int(float(v)) for v in items]
-        if strange := sorted({i for i in integers if not 0 <= i < len(source.names)}):
-            raise InputError(f"task {task}: labels {strange} have no name; names has {len(source.names)} entries, for 0 to {len(source.names) - 1}")
-        return [source.names[i] for i in integers], source.names
-    strings = [str(v) for v in items]
-    names = source.names or tuple(sorted(set(strings)))
-    if strange := sorted(set(strings) - set(names)):
-        raise InputError(f"task {task}: {len(strange)} labels are not in names; names are {', '.join(names)}")
-    return strings, names
-
-
-def _cut(rows: pd.DataFrame, cuts: dict[str, dict[str, float]], cut: Cut, placed: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the rows with cluster and split; dropped and yielding rows are marked in ``fate``."""
-    rows["cluster"] = splits.components(rows, cut.seed)
+def _remember(rows: pd.DataFrame, placed: pd.DataFrame | None, update: bool) -> None:
+    """Add ``placed`` (side of an earlier run, or empty), ``why`` (left out then), ``new`` (no row of its task was known)."""
     rows["placed"] = ""
-    if placed is not None and len(placed):
-        before = {(t, r): s for t, r, s in zip(placed["task"], placed["row"], placed["split"], strict=True)}
-        rows["placed"] = [before.get(key, "") for key in zip(rows["task"], rows["row"], strict=True)]
-        rows.loc[rows["placed"] != "", "given"] = rows["placed"]
-    rows["split"] = splits.place(rows, cuts)
-    rows["fate"] = np.where(rows["split"] == "yield", "yielded", "")
-    if cut.leakage == "drop":
-        held_out = set(rows.loc[rows["published"], "key"])
-        leaks = ~rows["published"] & rows["split"].isin(["train", "dev"]) & rows["key"].isin(held_out) & (rows["placed"] == "")
-        rows.loc[leaks, "fate"] = "leaked"
-    return rows
+    rows["why"] = ""
+    rows["new"] = True
+    if placed is None or placed.empty:
+        return
+    clusters = placed["cluster"] if "cluster" in placed.columns else pd.Series("", index=placed.index)
+    before = {
+        (task, row): (split, cluster)
+        for task, row, split, cluster in zip(placed["task"], placed["row"], placed["split"], clusters, strict=True)
+    }
+    known = rows["task"].isin(set(placed["task"]))
+    then = [before.get(key, ("", "")) for key in zip(rows["task"], rows["row"], strict=True)]
+    split = pd.Series([s for s, _ in then], index=rows.index, dtype=object)
+    rows["placed"] = split.where(split.isin(SPLITS), "")
+    # a row that is neither a kept nor a left-out row of its task: placements without left-out rows cannot tell
+    rows["why"] = split.where(~split.isin(SPLITS), "").where(split != "", np.where(known & (not update), "left_out", ""))
+    rows["new"] = ~known
+    # old rows keep their cluster, and a component with old rows is named after them
+    rows["component"] = rows["cluster"]
+    first: dict[str, str] = {}
+    named = [cluster if side else "" for cluster, side in zip((c for _, c in then), rows["placed"], strict=True)]
+    for component, cluster in zip(rows["component"], named, strict=True):
+        if cluster and cluster <= first.get(component, cluster):
+            first[component] = cluster
+    kept = [c or first.get(component, component) for c, component in zip(named, rows["component"], strict=True)]
+    rows["cluster"] = pd.Series(kept, index=rows.index, dtype=object)
+    if not update:
+        there = set(zip(rows["task"], rows["row"], strict=True))
+        present = set(rows["task"])
+        gone = pd.Series([task for task, row in before if task in present and (task, row) not in there], dtype=object)
+        if len(gone):
+            raise InputError(
+                f"task {task}: {n} rows of the earlier run are no longer in the data; restore them, or accept the change with --update"
+                for task, n in gone.value_counts().sort_index().items()
+            )
 
 
-def _task(name: str, source: Source, rows: pd.DataFrame, names: tuple[str, ...], cut: Cut) -> Task:
+def _place(rows: pd.DataFrame, shares: Mapping[str, Mapping[str, float]]) -> None:
+    """Add ``split``: published and earlier rows where they are, new ones by whole components, or why they yield."""
+    part = rows["component"] if "component" in rows else rows["cluster"]
+    ours = (rows["given"] == "") & (rows["placed"] != "")
+    sides: dict[str, str] = {}
+    for component, side in zip(part[ours], rows.loc[ours, "placed"], strict=True):
+        sides[component] = side if sides.get(component, side) == side else "both"
+    pinned = pd.Series([sides.get(component, "") for component in part], index=rows.index, dtype=object)
+    rows["split"] = rows["placed"].where(rows["placed"] != "", rows["given"])
+    loose = (rows["split"] == "") & (rows["why"] == "")
+    cannot = pd.Series(
+        [p == "both" or (p in ("test", "dev") and p not in shares[t]) for p, t in zip(pinned, rows["task"], strict=True)],
+        index=rows.index,
+    )
+    rows.loc[loose & cannot & ~rows["leaky"], "why"] = "yielded"
+    rows.loc[loose & cannot, "split"] = "train"  # where they would have been
+    loose &= ~cannot
+    columns = [rows.loc[loose, c].tolist() for c in ("task", "label", "leaky", "new")]
+    wanted = [
+        Row((task, name), cluster, leaky, side, new)
+        for task, name, leaky, new, cluster, side in zip(*columns, part[loose].tolist(), pinned[loose].tolist(), strict=True)
+    ]
+    rows.loc[loose, "split"] = pd.Series(place(wanted, shares), index=rows.index[loose], dtype=object)
+
+
+def _task(name: str, read: _Read, rows: pd.DataFrame, cut: Cut) -> Task:
     """Return the Task of cut rows, capped, with what happened to them as facts."""
-    facts = {fate: int(n) for fate, n in rows.loc[rows["fate"] != "", "fate"].value_counts().items()}
-    kept = rows[rows["fate"] == ""]
-    parts = []
+    source, facts = read.source, dict(read.facts)
+    rows = rows.copy()
     for split, most in (("train", cut.max_train), ("dev", cut.max_held_out), ("test", cut.max_held_out)):
-        side = kept[kept["split"] == split]
-        if side.empty:
-            raise InputError(f"task {name}: no rows are left for {split}; give more data or other splits")
-        # rows of an earlier run stay, whatever the cap picks now
-        stay = splits.cap(side["label"], side["key"], most) if not (side["placed"] != "").any() else side["placed"] != ""
-        facts[f"capped_{split}"] = int((~stay).sum())
-        parts.append(side[stay])
-    final = pd.concat(parts, ignore_index=True)
-    known = set(final.loc[final["split"] == "train", "label"])
-    if unseen := sorted(set(final["label"]) - known):
-        lost = sorted(set(unseen) & set(rows["label"][rows["split"] == "train"]))
-        cause = f" (dropping or capping removed {', '.join(lost)} from train)" if lost else ""
-        raise InputError(f"task {name}: dev or test has the labels {', '.join(unseen)}, which train lacks{cause}")
-    names = tuple(n for n in names if n in known)
-    origin = f"{source.hub or source.path or source.name}|{source.config}|{source.text}|{source.pair}"
-    columns = ["row", "split", "text", "pair", "label", "cluster"]
+        side = rows[(rows["split"] == split) & (rows["why"] == "")]
+        stay = cap(side, most, cut.seed)
+        rows.loc[stay.index[~stay], "why"] = f"capped_{split}"
+        if most:
+            facts[f"cap_raised_{split}"] = max(0, int(stay.sum()) - most)
+        facts[f"cut_{split}"] = int((stay & (side["given"] == "")).sum()) if split != "train" else 0
+    kept = rows[rows["why"] == ""]
+    facts |= {str(why): int(n) for why, n in rows.loc[rows["why"] != "", "why"].value_counts().items()}
+    facts["would_drop"] = int(kept["would_drop"].sum())
+    known = set(kept.loc[kept["split"] == "train", "label"])
+    if faults := _unfit(source, rows, kept, known):
+        raise InputError(faults)
+    out = rows[rows["why"] != ""]
     return Task(
-        name=name, labels=names, rows=final[columns], has_pair=source.pair is not None, metric=source.metric,
-        delta=source.delta, private=source.private, source=hashlib.sha256(origin.encode()).hexdigest()[:16],
-        facts={k: v for k, v in facts.items() if v},
-    )  # fmt: skip
+        name=name,
+        labels=tuple(n for n in read.names if n in known),
+        rows=kept[_ROWS].reset_index(drop=True),
+        has_pair=source.pair is not None,
+        metric=source.metric,
+        delta=source.delta,
+        private=source.private,
+        source=str(kept["source"].iloc[0]),
+        facts={fact: n for fact, n in facts.items() if n},
+        left_out=pd.DataFrame({"row": out["row"], "split": out["why"], "cluster": out["cluster"]}).reset_index(drop=True),
+    )
+
+
+def _unfit(source: Source, rows: pd.DataFrame, kept: pd.DataFrame, known: set[str]) -> list[str]:
+    """Return why the kept rows of a task cannot be trained and scored: empty sides, labels that train lacks, one class."""
+    empty = [split for split in SPLITS if not (kept["split"] == split).any()]
+    faults = [f"{source.place}: no rows are left for {split}; give more rows or other splits" for split in empty]
+    if "train" in empty:
+        return faults
+    for strange in sorted(set(kept["label"]) - known):
+        where = kept.loc[kept["label"] == strange, "where"]
+        lost = rows.loc[(rows["label"] == strange) & (rows["split"] == "train") & (rows["why"] != ""), "why"]
+        cause = f" because {len(lost)} rows were left out of it ({', '.join(sorted(set(lost)))})" if len(lost) else ""
+        faults.append(
+            f"{source.place}: the label {shown(str(strange))} is in dev or test ({listed(where)}), train lacks it{cause}; "
+            "add training rows of it, or remove these"
+        )
+    if len(known) < 2:
+        faults.append(f"{source.place}: train should have two classes or more, found {len(known)}")
+    return faults

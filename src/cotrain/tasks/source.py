@@ -1,4 +1,4 @@
-"""A Source: how the rows of one entry of the study file are read."""
+"""A Source: how the rows of one entry of the study file are read; a Cut: how they are cut."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
+    "dev": "validation", "test": "test",
+}  # fmt: skip
+DEFAULT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -15,17 +20,17 @@ class Source:
 
     Attributes:
         name: the task, or the first half of ``name.column`` where ``labels`` names several columns.
-        format: a key of ``READERS``.
+        format: a key of ``READERS``; ``tabular`` goes by the ending of the file.
         path: a file, a folder with a file per split, or the common beginning of such files.
         hub: a Hub id, or a local folder in the Hub's layout.
         config: the configuration of the Hub data set.
         text: a column, or a template over columns such as ``"{premise} {question}"``.
         pair: the same for the second text, if there is one.
-        label: the label column.
+        label: the label column; ``label`` where none is named.
         labels: several label columns over the same rows; a row may lack some of them.
         names: label names in order; needed where labels are integers.
-        id: the column of row ids; default: split and row number.
-        group: a column whose equal values must stay together (patient, document).
+        id: the column of row ids; default: file and row number, such as ``train:17``.
+        group: a column whose equal values stay together (patient, document), over all sources with such a column.
         split_column: a column that names the split of each row.
         splits: overrides of ``Cut.test`` and ``Cut.dev``.
         missing_label: what an empty label is: an error, or a row to skip.
@@ -60,6 +65,12 @@ class Source:
             return {f"{self.name}.{column}": column for column in self.labels}
         return {self.name: self.label or "label"}
 
+    @property
+    def place(self) -> str:
+        """How messages name it: ``task cb (data/cb)``."""
+        where = self.hub or self.path
+        return f"task {self.name} ({where})" if where else f"task {self.name}"
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -67,15 +78,15 @@ class Cut:
 
     Attributes:
         test: the published split that is the test set, or the share of rows to cut for it.
-        dev: the same for dev; a share is cut from train.
-        leakage: ``drop`` removes training rows whose text is in a published held-out split of any task.
+        dev: the same for dev; a share is of the training rows that test leaves, as in the paper (64 / 16 / 20).
+        leakage: ``drop`` removes rows of train and dev whose text is in a published held-out split of any task.
         seed: of the cut, separate from the seeds of training.
         max_train: rows of train kept per task; 0 keeps all.
         max_held_out: rows of dev, and of test, kept per task; 0 keeps all.
     """
 
     test: float | str = "validation"
-    dev: float | str = 0.2
+    dev: float | str = DEFAULT_SHARE
     leakage: Literal["drop", "keep"] = "drop"
     seed: int = 0
     max_train: int = 0

@@ -5,15 +5,52 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
+import numpy as np
 import pandas as pd
 
 from cotrain.errors import InputError
 
+if TYPE_CHECKING:
+    from cotrain.tasks.source import Cut
+
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 COLUMNS = ("row", "split", "text", "pair", "label", "cluster")
+FACTS = {
+    "cut_dev": "rows of dev that were cut from train",
+    "cut_test": "rows of test that were cut from train",
+    "leaked": "rows left out of train or dev: their text is in a published held-out split of some task",
+    "yielded": "rows left out: they would tie rows of an earlier run on two sides together",
+    "capped_train": "rows left out of train by max_train",
+    "capped_dev": "rows left out of dev by max_held_out",
+    "capped_test": "rows left out of test by max_held_out",
+    "cap_raised_train": "rows of train above max_train, so that each class keeps two",
+    "cap_raised_dev": "rows of dev above max_held_out, so that each class keeps two",
+    "cap_raised_test": "rows of test above max_held_out, so that each class keeps two",
+    "left_out": "rows that an earlier run did not use",
+    "would_drop": "rows of an earlier run whose text is in a published held-out split of a new task; --update drops them",
+    "skipped": "rows without a label",
+    "unused": "rows of published splits that no side uses",
+}
+
+
+class Columns(TypedDict, total=False):
+    """What ``from_frame`` and ``from_dataset`` take beside the table; meanings as in ``cotrain.tasks.source.Source``."""
+
+    text: str
+    pair: str | None
+    label: str
+    names: tuple[str, ...] | None
+    id: str | None
+    group: str | None
+    split_column: str | None
+    splits: Mapping[str, float | str]
+    missing_label: Literal["error", "skip"]
+    private: bool
+    metric: str
+    delta: float
 
 
 @dataclass(frozen=True)
@@ -31,7 +68,8 @@ class Task:
         delta: the loss of the primary metric that the owner can accept.
         private: never cached on disk, never sent, never in a shared folder.
         source: fingerprint of where the rows come from; tasks with equal source and row ids are the same rows.
-        facts: what reading and cutting did to the rows (dropped, capped, yielded), name to count, for ``check``.
+        facts: what reading and cutting did to the rows, a name of ``FACTS`` to a count, for ``check``.
+        left_out: rows that were read and are on no side: ``row``, ``split`` (why, a name of ``FACTS``), ``cluster``.
 
     Raises:
         InputError: a missing column, a repeated row id, a split or label that is not known.
@@ -46,6 +84,7 @@ class Task:
     private: bool = False
     source: str = ""
     facts: Mapping[str, int] = field(default_factory=dict)
+    left_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["row", "split", "cluster"]), repr=False)
 
     def __post_init__(self) -> None:
         faults = []
@@ -64,6 +103,36 @@ class Task:
         if faults:
             raise InputError(faults)
 
+    @classmethod
+    def from_frame(
+        cls,
+        name: str,
+        frame: pd.DataFrame | Mapping[str, pd.DataFrame],
+        cut: Cut | None = None,
+        **columns: Unpack[Columns],
+    ) -> Task:
+        """Return a task of a table in memory, or of a table per split, by the same path as files.
+
+        Several tasks that may share texts belong in one ``cotrain.tasks.load.load(sources, cut, frames=...)``, which
+        cuts them jointly.
+
+        Raises:
+            InputError: all faults of the data.
+        """
+        from cotrain.tasks.load import load
+        from cotrain.tasks.source import Cut, Source
+
+        return load([Source(name, **columns)], cut or Cut(), frames={name: frame})[name]
+
+    @classmethod
+    def from_dataset(cls, name: str, dataset: Any, cut: Cut | None = None, **columns: Unpack[Columns]) -> Task:
+        """Return a task of a ``datasets.Dataset`` or ``DatasetDict``; the names of a ClassLabel are used.
+
+        Raises:
+            InputError: all faults of the data.
+        """
+        return cls.from_frame(name, dataset, cut, **columns)
+
     def split(self, name: Split) -> pd.DataFrame:
         """Return the rows of one split, in the order of the source."""
         return self.rows[self.rows["split"] == name].reset_index(drop=True)
@@ -75,5 +144,8 @@ class Task:
             rows = self.split(name)
             digest.update(f"{name}\x1e{len(rows)}\x1e".encode())
             for column in ("row", "text", "pair", "label"):
-                digest.update("\x1f".join(rows[column].astype(str)).encode() + b"\x1e")
+                values = [str(value).encode() for value in rows[column]]
+                # lengths before contents, so that no two tables read the same
+                digest.update(np.fromiter(map(len, values), dtype="<i8", count=len(values)).tobytes())
+                digest.update(b"".join(values))
         return digest.hexdigest()

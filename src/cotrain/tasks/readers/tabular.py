@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cotrain.choose import unknown
 from cotrain.errors import InputError
-from cotrain.tasks.source import FORMATS, Source
+from cotrain.tasks.source import FORMATS, SPLIT_NAMES, Source
 
-SPLIT_NAMES = {
-    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-    "dev": "validation", "test": "test",
-}  # fmt: skip
+_ORDER = ("train", "validation", "test")
+_KINDS = ", ".join(f".{f}" for f in FORMATS)
 
 
 def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
@@ -26,144 +27,207 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
         InputError: no file, an empty file, a ragged row, bytes that are not UTF-8, a damaged file, missing columns.
     """
     parts, faults = [], []
-    for split, file in files(Path(str(source.path))):
+    for split, file in files(Path(str(source.path)), source.name):
         try:
-            frame = _read_file(file, columns)
+            parts.append(_read_file(file, columns, source.format).assign(_split=split))
         except InputError as error:
-            faults += error.faults
-            continue
-        parts.append(frame.assign(_split=split))
+            faults += [f"task {source.name}: {fault}" for fault in error.faults]
     if faults:
-        raise InputError(f"task {source.name}: {fault}" for fault in faults)
+        raise InputError(faults)
     return pd.concat(parts, ignore_index=True)
 
 
-def files(path: Path) -> list[tuple[str | None, Path]]:
-    """Return (published split or None, file) of a file, a folder, or a common beginning of files per split."""
+def files(path: Path, name: str) -> list[tuple[str | None, Path]]:
+    """Return (published split or None, file) of a file, a folder, or a common beginning of files.
+
+    ``data/cb`` is data/cb/train.csv and so on, or data/cb_train.csv and so on, or data/cb.csv.
+
+    Raises:
+        InputError: nothing there, several files for one split, a file of all rows beside files of splits.
+    """
     if path.is_file():
         return [(None, path)]
     if path.is_dir():
-        found = [f for f in sorted(path.iterdir()) if f.suffix[1:] in FORMATS and f.stem.lower() in SPLIT_NAMES]
-        named = [(SPLIT_NAMES[f.stem.lower()], f) for f in found]
+        there = [f for f in sorted(path.iterdir()) if f.is_file()]
+        named = [(f.stem.lower(), f) for f in there if _kind(f) in FORMATS]
+    elif path.parent.is_dir():
+        there = [f for f in sorted(path.parent.iterdir()) if f.is_file() and f.name.startswith(path.name)]
+        named = [(f.stem.removeprefix(path.name).lower(), f) for f in there if _kind(f) in FORMATS]
+        named = [(rest[1:] if rest[:1] in ("_", "-", ".") else rest and f"…{rest}", f) for rest, f in named]
     else:
-        found = [f for f in sorted(path.parent.glob(path.name + "*")) if f.suffix[1:] in FORMATS]
-        named = [
-            (SPLIT_NAMES[end], f)
-            for f in found
-            if (end := f.stem.lower().removeprefix(path.name.lower()).lstrip("_-.")) in SPLIT_NAMES
-        ]
-    if not named:
-        kinds = ", ".join(f".{f}" for f in FORMATS)
-        raise InputError(f"{path}: there should be a file, or a folder with train, validation and test files ({kinds}); found none")
-    splits = [split for split, _ in named]
-    if twice := sorted({split for split in splits if splits.count(split) > 1}):
-        raise InputError(f"{path}: two files for the split {', '.join(twice)}; keep one of each")
-    return sorted(named, key=lambda pair: ("train", "validation", "test").index(pair[0]))  # type: ignore[return-value]
+        there, named = [], []
+    found = [(SPLIT_NAMES.get(rest), f) for rest, f in named if rest in SPLIT_NAMES or (rest == "" and not path.is_dir())]
+    if not found:
+        seen = f"found only {', '.join(f.name for f in there[:5])}" if there else "found nothing"
+        raise InputError(f"task {name}: {path} should be a file, or a folder with train, validation and test files ({_KINDS}); {seen}")
+    splits = [split for split, _ in found]
+    if twice := sorted({str(split) for split in splits if splits.count(split) > 1}):
+        raise InputError(f"task {name}: {path} has two files for the split {', '.join(twice)}; keep one of each, or name a file")
+    if None in splits and len(splits) > 1:
+        raise InputError(f"task {name}: {path} is both one file and files per split ({', '.join(f.name for _, f in found)}); name one")
+    return sorted(found, key=lambda pair: _ORDER.index(pair[0]) if pair[0] else 0)
 
 
-def _read_file(file: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the wanted columns of one file and ``_where``."""
-    if file.stat().st_size == 0:
-        raise InputError(f"{file}: the file is empty")
-    kind = file.suffix[1:].lower()
-    if kind == "parquet":
-        frame = _parquet(file, columns)
-    elif kind in ("csv", "tsv"):
-        frame = _delimited(file, columns, "," if kind == "csv" else "\t")
-    elif kind in ("jsonl", "json"):
-        frame = _json(file, columns, lines=kind == "jsonl")
-    else:
-        raise InputError(f"{file}: unknown format '.{kind}'. Known: {', '.join(FORMATS)}")
+def _kind(file: Path) -> str:
+    """Return the ending of a file without its dot."""
+    return file.suffix[1:].lower()
+
+
+def _read_file(file: Path, columns: Sequence[str], named: str) -> pd.DataFrame:
+    """Return the wanted columns of one file and ``_where``; ``named`` is the format that the study file names."""
+    kind = named if named in FORMATS else _kind(file)
+    if kind not in FORMATS:
+        raise InputError(f"{file}: {unknown('format', kind, FORMATS)}")
+    try:
+        if file.stat().st_size == 0:
+            raise InputError(f"{file}: the file is empty; it should have rows")
+        if kind == "parquet":
+            frame = _parquet(file, columns)
+        elif kind in ("csv", "tsv"):
+            frame = _delimited(file, columns, "," if kind == "csv" else "\t")
+        elif kind == "jsonl":
+            frame = _json_lines(file, columns)
+        else:
+            frame = _json_list(file, columns)
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: should be UTF-8, found other bytes in line {_first_bad_line(file)}; convert the file") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({type(error).__name__})") from None
     if frame.empty:
         raise InputError(f"{file}: there should be rows, found none")
-    frame["_where"] = [f"{file.stem}:{number}" for number in range(1, len(frame) + 1)]
+    frame["_where"] = pd.Series([f"{file.stem}:{number}" for number in range(1, len(frame) + 1)], dtype=object)
     return frame
 
 
-def _lacking(file: Path, wanted: Iterable[str], found: Sequence[str]) -> None:
-    """Raise InputError where wanted columns are not among those found."""
-    from cotrain.choose import unknown
-
-    if faults := [f"{file}: {unknown('column', column, found)}" for column in wanted if column not in found]:
+def lacking(place: object, wanted: Iterable[str], found: Iterable[str]) -> None:
+    """Raise InputError, with the nearest names, where wanted columns are not among those found."""
+    there = [str(column) for column in found]
+    if faults := [f"{place}: {unknown('column', column, there)}" for column in wanted if column not in there]:
         raise InputError(faults)
 
 
 def _parquet(file: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a parquet file; nested columns are kept as they are and refused later where they are labels."""
+    """Read a parquet file; nested columns are kept as they are and refused later where they are texts or labels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        _lacking(file, columns, pq.read_schema(file).names)
-        table = pq.read_table(file, columns=list(columns))
-    except (pa.ArrowInvalid, OSError):
-        raise InputError(f"{file}: cannot be read as parquet; the file is damaged or cut short") from None
-    return table.to_pandas()
+        with pq.ParquetFile(file) as opened:
+            lacking(file, columns, opened.schema_arrow.names)
+            table = opened.read(columns=list(columns))
+    except (pa.ArrowException, OSError):
+        raise InputError(f"{file}: should be a parquet file; it is damaged, cut short, or of another format") from None
+    # integers beside missing values stay integers
+    return table.to_pandas(integer_object_nulls=True).astype(object)[list(columns)]
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let csv fields be longer than 128 KiB: a clinical note is."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _delimited(file: Path, columns: Sequence[str], delimiter: str) -> pd.DataFrame:
-    """Read csv or tsv as strings; every row must have as many fields as the header."""
+    """Read csv or tsv as strings, quoted as RFC 4180 says; every row must have as many fields as the header."""
     faults: list[str] = []
-    rows: list[list[str]] = []
+    values: list[list[str]] = [[] for _ in columns]
+    number = 0
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
+        with _long_fields(), file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            header = next(reader)
-            _lacking(file, columns, header)
+            header = next(reader, [])
+            lacking(file, columns, header)
+            if twice := sorted({c for c in columns if header.count(c) > 1}):
+                raise InputError(f"{file}: the header names the columns {', '.join(twice)} twice; rename one of each")
             wanted = [header.index(column) for column in columns]
-            for number, row in enumerate(reader, 1):
+            for row in reader:
+                if not row:
+                    continue  # a blank line
+                number += 1
                 if len(row) != len(header):
-                    faults.append(f"{file}: row {number} (line {reader.line_num}) has {len(row)} fields, the header {len(header)}")
+                    faults.append(
+                        f"{file}: row {number} (line {reader.line_num}) should have {len(header)} fields as the header, "
+                        f"found {len(row)}; quote fields that hold a delimiter"
+                    )
                     continue
-                rows.append([row[k] for k in wanted])
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: should be UTF-8, found another encoding at byte {error.start}; convert the file") from None
+                for column, k in zip(values, wanted, strict=True):
+                    column.append(row[k])
     except csv.Error:
-        raise InputError(f"{file}: a quote is not closed at row {len(rows) + 1}; write the file with a csv library") from None
+        raise InputError(
+            f"{file}: the quotes of row {number + 1} are not closed or not doubled; write the file with a csv library"
+        ) from None
     if faults:
         raise InputError(_few(faults))
-    return pd.DataFrame(rows, columns=list(columns), dtype=object)
+    return pd.DataFrame({column: pd.Series(items, dtype=object) for column, items in zip(columns, values, strict=True)})
 
 
-def _json(file: Path, columns: Sequence[str], lines: bool) -> pd.DataFrame:
-    """Read one object per line, or a list of objects, column by column so that a million rows stay small."""
+def _json_lines(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read one object per line, one line at a time, so that a million rows stay small."""
+    with file.open(encoding="utf-8-sig") as lines:
+        return _objects(file, columns, (_parse(file, line, n) for n, line in enumerate(lines, 1) if line.strip()))
+
+
+def _json_list(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a list of objects."""
+    items = _parse(file, file.read_text(encoding="utf-8-sig"), 1)
+    if not isinstance(items, list):
+        raise InputError(f"{file}: should be a list of objects, found {_named(items)}; one object per line is .jsonl")
+    return _objects(file, columns, items)
+
+
+def _objects(file: Path, columns: Sequence[str], items: Iterable[Any]) -> pd.DataFrame:
+    """Return the columns of objects; a key that an object lacks is a missing value, one that all lack an error."""
     values: dict[str, list[Any]] = {column: [] for column in columns}
+    seen: dict[str, None] = {}
     faults: list[str] = []
-
-    def take(number: int, item: Any) -> None:
-        if not isinstance(item, dict):
-            faults.append(f"{file}: row {number} should be an object, found {type(item).__name__}")
-        elif lacking := [column for column in columns if column not in item]:
-            faults.append(f"{file}: row {number} lacks {', '.join(lacking)}")
+    for number, item in enumerate(items, 1):
+        if isinstance(item, InputError):
+            faults += item.faults
+        elif not isinstance(item, dict):
+            faults.append(f"{file}: row {number} should be an object, found {_named(item)}")
         else:
+            seen.update(dict.fromkeys(item))
             for column in columns:
-                values[column].append(item[column])
-
-    try:
-        with file.open(encoding="utf-8-sig") as text:
-            if lines:
-                for number, line in enumerate(text, 1):
-                    if line.strip():
-                        take(number, _parse(file, line, number))
-            else:
-                items = _parse(file, text.read(), 1)
-                if not isinstance(items, list):
-                    raise InputError(f"{file}: should be a list of objects, found {type(items).__name__}")
-                for number, item in enumerate(items, 1):
-                    take(number, item)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: should be UTF-8, found another encoding at byte {error.start}; convert the file") from None
+                values[column].append(item.get(column))
     if faults:
         raise InputError(_few(faults))
-    return pd.DataFrame({column: pd.Series(items, dtype=object) for column, items in values.items()})
+    if seen:
+        lacking(file, columns, seen)
+    return pd.DataFrame({column: pd.Series(found, dtype=object) for column, found in values.items()})
 
 
-def _parse(file: Path, text: str, number: int) -> Any:
-    """Parse JSON; the library's message quotes the text, so it is replaced."""
+def _parse(file: Path, text: str, line: int) -> Any:
+    """Return parsed JSON, or an InputError as a value; the library's message quotes the text, so it is replaced."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{file}: row {number} is not JSON (character {error.pos})") from None
+        fault = InputError(f"{file}: line {line + error.lineno - 1} is not JSON (character {error.colno})")
+    except RecursionError:
+        fault = InputError(f"{file}: line {line} is nested too deeply")
+    if _kind(file) != "jsonl" and line == 1 and "\n" in text:
+        raise fault from None
+    return fault
+
+
+def _named(value: Any) -> str:
+    """Return the JSON name of a value's type."""
+    names = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number", bool: "true or false"}
+    return names.get(type(value), "null")
+
+
+def _first_bad_line(file: Path) -> int:
+    """Return the first line that is not UTF-8; the decoder knows only bytes of its own buffer."""
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 1
 
 
 def _few(faults: list[str], most: int = 10) -> list[str]:
