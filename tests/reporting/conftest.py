@@ -244,6 +244,10 @@ def nine() -> RunTables:
         provenance={"cotrain": "0.1.0", "torch": "2.13.0", "device": "cpu", "command": "cotrain run study.yaml",
                     "model_sha256": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
         looks_at_test=1,
+        passing=pd.DataFrame({
+            "tasks": [("boolq", "rte"), ("causal_language", "cb", "sst2")], "statistic": [0.379, 0.813],
+            "p": [0.705, 0.444], "outcome": ["undecided", "undecided"],
+        }),
         without_overrides={"pvi-5": plan("pvi-5", "nominated", [PAIRS[0], ("cola", "rte"), PAIRS[2]])},
     )  # fmt: skip
 

@@ -36,3 +36,10 @@ def test_a_list_of_names_ends_with_and():
     assert words.listing(["a"]) == "a"
     assert words.listing(["a", "b", "c"]) == "a, b and c"
     assert words.listing([]) == ""
+
+
+def test_markdown_keeps_names_and_intervals_readable():
+    from cotrain.reporting import markdown
+
+    assert doctest.testmod(markdown).failed == 0
+    assert markdown._bullets(["Best control `by_entropy` differs"]) == "- Best control `by_entropy` differs"

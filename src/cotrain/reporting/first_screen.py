@@ -16,6 +16,7 @@ from cotrain.reporting.tables import RunTables, chosen_plan, controls, of_plan, 
 from cotrain.reporting.words import MISSING, braces, count, estimate, interval, known, listing, number, plural, probability
 
 PREDICTED = "predicted only: no shared model trained yet"
+METRICS = {"macro_f1": "Macro-F1", "accuracy": "Accuracy", "log_loss": "Log-loss", "positive_f1": "F1 of the positive class"}
 VERDICT_TONES: dict[str, Tone] = {
     "gain": "good", "equivalent": "good", "not worse": "good", "harm": "bad", "undecided": "warn", "alone": "quiet",
 }  # fmt: skip
@@ -212,7 +213,7 @@ def task_table(run: RunTables) -> Table:
 def _metrics(lines: pd.DataFrame) -> str:
     """Return the name of the primary metric, or that it depends on the task."""
     names = sorted(set(lines["metric"])) if len(lines) else []
-    return names[0].replace("_", "-").capitalize() if len(names) == 1 else "The primary metric of each task"
+    return METRICS.get(names[0], names[0]) if len(names) == 1 else "The primary metric of each task"
 
 
 def _by_model(run: RunTables, plan: Plan | None) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from cotrain.reporting.content import SPLIT_LABELS, Block, Bullets, Chips, Figure, Section, Split, Table, Text
 from cotrain.reporting.first_screen import FirstScreen
 
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
+_SPECIAL = re.compile(r"[\\`*<|#]|\](?=\()|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_CODE = re.compile(r"\\`([^`]+)\\`")
 
 
 def render(name: str, screen: FirstScreen, forest: Figure, sections: Sequence[Section], drawn: Collection[str]) -> str:
@@ -30,12 +32,12 @@ def render(name: str, screen: FirstScreen, forest: Figure, sections: Sequence[Se
 
 
 def escape(text: str) -> str:
-    """Return ``text`` so that Markdown shows it as it is.
+    r"""Return ``text`` so that Markdown shows it as it is; what is harmless stays readable.
 
-    >>> escape("causal_language")
-    'causal\\\\_language'
+    >>> print(escape("causal_language, [.002, .077], _x_ < *y*"))
+    causal_language, [.002, .077], \_x\_ \< \*y\*
     """
-    return " ".join(text.split()).translate(_SPECIAL)
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _block(block: Block, drawn: Collection[str]) -> str:
@@ -56,7 +58,7 @@ def _block(block: Block, drawn: Collection[str]) -> str:
 
 def _bullets(items: Sequence[str]) -> str:
     """Return a list."""
-    return "\n".join(f"- {escape(item)}" for item in items)
+    return "\n".join("- " + _CODE.sub(r"`\1`", escape(item)) for item in items)
 
 
 def _label(split: Split) -> str:

@@ -52,7 +52,7 @@ def _sections(run: RunTables) -> list[Section]:
 def _forest(run: RunTables) -> Figure:
     """Return the figure of the first screen."""
     plan = chosen_plan(run)
-    words = "; ".join(sentences(run).sentences)
+    words = " ".join(sentences(run).sentences)
     caption = ("Shared minus alone per task with 95 % intervals; tasks of one model are joined at the left. Small marks: the "
                f"controls. Plan: {plan.name if plan is not None else 'none'}.")  # fmt: skip
     return Figure("forest", caption, f"Forest plot of shared minus alone per task. {words}", "test")

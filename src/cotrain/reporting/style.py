@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from cotrain.reporting.words import number
@@ -54,6 +55,22 @@ def canvas(size: Size, height: float, **grid: object) -> tuple[Figure, list[Axes
     figure = Figure(figsize=(size.width, height))
     axes = figure.subplots(squeeze=False, **grid)  # type: ignore[call-overload]
     return figure, list(axes.ravel())
+
+
+def labels(names: Iterable[str], size: Size) -> list[str]:
+    """Return names for an axis, long ones with their middle left out.
+
+    >>> labels(["notes.negation_of_family_history"], NARROW)
+    ['notes.nega…_history']
+    """
+    most = 19 if size.narrow else 34
+    return [name if len(name) <= most else f"{name[: most // 2 + 1]}…{name[-(most // 2 - 1) :]}" for name in names]
+
+
+def room(names: Iterable[str], size: Size, least: float = 0.0) -> float:
+    """Return the share of the width that the names of an axis need at its left."""
+    longest = max((len(name) for name in labels(names, size)), default=0)
+    return max(least, (longest * size.points * 0.0089 + 0.16) / size.width)
 
 
 def plain(axes: Axes, size: Size, grid: str = "x") -> None:

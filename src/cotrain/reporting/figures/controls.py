@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cotrain.reporting.figures.plans import whole
-from cotrain.reporting.style import Size, canvas, colour, plain, signed, title
+from cotrain.reporting.style import Size, canvas, colour, labels, plain, room, signed, title
 from cotrain.reporting.tables import RunTables, of_plan
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     rows, columns = (2, 1) if size.narrow else (1, 2)
     height = (0.34 * len(plans) + 0.75) * rows + 0.25
     figure, panels = canvas(size, height, nrows=rows, ncols=columns, sharex=True)
-    figure.subplots_adjust(left=0.24 if size.narrow else 0.13, right=0.97, bottom=0.5 / height, top=1 - 0.35 / height,
+    figure.subplots_adjust(left=room([p.name for p in plans], size, 0.1), right=0.97, bottom=0.5 / height, top=1 - 0.35 / height,
                            wspace=0.06, hspace=0.7 / height * rows)  # fmt: skip
     for at, (axes, split) in enumerate(zip(panels, ("dev", "test"), strict=True)):
         plain(axes, size)
@@ -37,7 +37,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
             axes.plot(gaps, [y] * len(gaps), "o", color=tint, markersize=4.5, alpha=0.4, markeredgewidth=0, zorder=2)
             axes.plot([gaps.mean()] * 2, [y - 0.34, y + 0.34], color=tint, linewidth=3, zorder=4, solid_capstyle="round")
         axes.axvline(0, color=colour("muted"), linewidth=0.9, zorder=1)
-        axes.set_yticks(range(len(plans)), [p.name for p in plans] if size.narrow or not at else [""] * len(plans))
+        axes.set_yticks(range(len(plans)), labels([p.name for p in plans], size) if size.narrow or not at else [""] * len(plans))
         axes.tick_params(axis="y", labelsize=size.points, labelcolor=colour("ink"))
         axes.set_ylim(len(plans) - 0.5, -0.5)
         axes.xaxis.set_major_formatter(FuncFormatter(signed))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cotrain.reporting.style import Size, canvas, colour, plain, short
+from cotrain.reporting.style import Size, canvas, colour, labels, plain, room, short
 from cotrain.reporting.tables import RunTables, tasks
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     kernel = np.exp(-0.5 * (np.arange(-6, 7) / 1.8) ** 2)
     height = 0.46 * len(order) + 0.95
     figure, (axes,) = canvas(size, height)
-    figure.subplots_adjust(left=0.33 if size.narrow else 0.16, right=0.83 if size.narrow else 0.88, bottom=0.5 / height,
+    figure.subplots_adjust(left=room(order, size, 0.1), right=0.83 if size.narrow else 0.88, bottom=0.5 / height,
                            top=1 - 0.4 / height)  # fmt: skip
     plain(axes, size)
     for at, task in enumerate(order):
@@ -47,7 +47,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     axes.text(1.02, -1.05, "below 0", transform=axes.get_yaxis_transform(), va="center", fontsize=size.points,
               color=colour("muted"))  # fmt: skip
     axes.axvline(0, color=colour("muted"), linewidth=0.9, zorder=1)
-    axes.set_yticks(np.arange(len(order)) - 0.2, order)
+    axes.set_yticks(np.arange(len(order)) - 0.2, labels(order, size))
     axes.tick_params(axis="y", labelsize=size.points + 0.5, labelcolor=colour("ink"))
     axes.set_ylim(len(order) - 0.9, -1.15)
     axes.set_xlim(low, high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from cotrain.reporting.style import Size, canvas, colour, plain, short
+from cotrain.reporting.style import NARROW, Size, canvas, colour, labels, plain, short
 from cotrain.reporting.tables import RunTables, tasks
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
             axes.plot(lines.index, lines[seed], color=colour("accent-soft"), linewidth=0.9, zorder=2)
         axes.plot(lines.index, lines.mean(axis=1), color=colour("accent"), linewidth=1.8, zorder=3)
         axes.axhline(0, color=colour("muted"), linewidth=0.8, zorder=1)
-        axes.set_title(task, loc="left", fontsize=size.points, color=colour("ink"), pad=4)
+        axes.set_title(labels([task], NARROW)[0], loc="left", fontsize=size.points, color=colour("ink"), pad=4)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_formatter(FuncFormatter(short))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cotrain.grouping.plan import Plan
-from cotrain.reporting.style import MARKS, SERIES, Size, canvas, colour, plain, signed, title
+from cotrain.reporting.style import MARKS, SERIES, Size, canvas, colour, labels, plain, room, signed, title
 from cotrain.reporting.tables import RunTables, chosen_plan, controls, of_plan, primary, tasks
 from cotrain.reporting.words import estimate
 
@@ -38,18 +38,18 @@ def draw(run: RunTables, plan: Plan, splits: tuple[str, ...], size: Size) -> Fig
     height = (ROW * len(order) + 0.8) * rows + 0.36 + (0.19 * ((len(names) + 1) // 3) if size.narrow else 0)
     figure, panels = canvas(size, height, nrows=rows, ncols=columns)
     with_values = len(splits) == 1 and not size.narrow
-    left = 0.33 if size.narrow else 0.16
+    left = room(order, size, 0.1)
     figure.subplots_adjust(
-        left=left, right=0.75 if with_values else 0.97, bottom=0.5 / height, wspace=0.06, hspace=0.75 * rows / height,
+        left=left, right=0.8 if with_values else 0.97, bottom=0.5 / height, wspace=0.06, hspace=0.75 * rows / height,
         top=1 - (0.66 + (0.19 * ((len(names) + 1) // 3) if size.narrow else 0)) / height,
     )  # fmt: skip
     span = _span(run, plan, names, splits)
     for at, (axes, split) in enumerate(zip(panels, splits, strict=True)):
         _panel(axes, run, plan, split, order, names, size, span)
-        labels = size.narrow or at == 0
-        axes.set_yticks(range(len(order)), order if labels else [""] * len(order))
+        named = size.narrow or at == 0
+        axes.set_yticks(range(len(order)), labels(order, size) if named else [""] * len(order))
         axes.tick_params(axis="y", labelsize=size.points + 0.5, labelcolor=colour("ink"))
-        if labels:
+        if named:
             _brackets(axes, plan, order)
         if with_values:
             _values(axes, of_plan(run, plan, split), order, size)

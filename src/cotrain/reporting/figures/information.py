@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cotrain.reporting.style import Size, canvas, colour, plain, short
+from cotrain.reporting.style import Size, canvas, colour, labels, plain, room, short
 from cotrain.reporting.tables import RunTables, tasks
 from cotrain.reporting.words import estimate
 
@@ -25,7 +25,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     known = run.known or {}
     height = 0.32 * len(order) + 0.85
     figure, (axes,) = canvas(size, height)
-    figure.subplots_adjust(left=0.33 if size.narrow else 0.16, right=0.96 if size.narrow else 0.72, bottom=0.5 / height,
+    figure.subplots_adjust(left=room(order, size, 0.1), right=0.96 if size.narrow else 0.72, bottom=0.5 / height,
                            top=1 - 0.3 / height)  # fmt: skip
     plain(axes, size)
     for y, task in enumerate(order):
@@ -42,7 +42,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
             axes.text(1.02, y, words, transform=axes.get_yaxis_transform(), va="center", fontsize=size.points,
                       color=colour("ink") if line["state"] == "ok" else tint)  # fmt: skip
     axes.axvline(0, color=colour("muted"), linewidth=0.9)
-    axes.set_yticks(range(len(order)), order)
+    axes.set_yticks(range(len(order)), labels(order, size))
     axes.tick_params(axis="y", labelsize=size.points + 0.5, labelcolor=colour("ink"))
     axes.set_ylim(len(order) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(FuncFormatter(short))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cotrain.grouping.plan import Plan
-from cotrain.reporting.style import SERIES, Size, canvas, colour
+from cotrain.reporting.style import NARROW, SERIES, Size, canvas, colour, labels, room
 from cotrain.reporting.tables import RunTables, tasks
 from cotrain.reporting.words import plural
 
@@ -35,7 +35,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     step = 0.36
     height = step * len(plans) + 1.25
     figure, (axes,) = canvas(size, height)
-    figure.subplots_adjust(left=0.24 if size.narrow else 0.16, right=0.94 if size.narrow else 0.86, bottom=0.06 / height,
+    figure.subplots_adjust(left=room([plan.name for plan in plans], size, 0.1), right=0.94 if size.narrow else 0.86, bottom=0.06 / height,
                            top=1 - 1.12 / height)  # fmt: skip
     for y, plan in enumerate(plans):
         _line(axes, plan, y, order)
@@ -45,9 +45,9 @@ def draw(run: RunTables, size: Size) -> Figure | None:
             axes.axhline(y - 0.5, color=colour("rule"), linewidth=0.8)
     axes.set_xlim(-0.6, len(order) - 0.4)
     axes.set_ylim(len(plans) - 0.4, -0.6)
-    axes.set_xticks(range(len(order)), order, rotation=40, ha="left", rotation_mode="anchor")
+    axes.set_xticks(range(len(order)), labels(order, NARROW), rotation=40, ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
-    axes.set_yticks(range(len(plans)), [plan.name for plan in plans])
+    axes.set_yticks(range(len(plans)), labels([plan.name for plan in plans], size))
     axes.tick_params(length=0, labelsize=size.points, labelcolor=colour("ink"), pad=3)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cotrain.reporting.style import Size, canvas, colour
+from cotrain.reporting.style import NARROW, Size, canvas, colour, labels
 from cotrain.reporting.tables import RunTables, tasks
 from cotrain.reporting.words import number, probability
 
@@ -48,14 +48,14 @@ def draw(run: RunTables, size: Size) -> Figure | None:
                 axes.text(x + 0.5, y + 0.5, text + mark, ha="center", va="center", fontsize=small, color=tint)
     axes.set_xlim(0, n)
     axes.set_ylim(n, 0)
-    axes.set_xticks([i + 0.5 for i in range(n)], order, rotation=40, ha="left", rotation_mode="anchor")
-    axes.set_yticks([i + 0.5 for i in range(n)], order)
+    axes.set_xticks([i + 0.5 for i in range(n)], labels(order, NARROW), rotation=40, ha="left", rotation_mode="anchor")
+    axes.set_yticks([i + 0.5 for i in range(n)], labels(order, NARROW))
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=size.points - (1 if size.narrow else 0), labelcolor=colour("ink"), pad=3)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    labels = [f"≤ {number(STEPS_BITS[0], 2)}", *(f"≤ {number(e, 2)}" for e in STEPS_BITS[1:]), f"> {number(STEPS_BITS[-1], 2)}"]
-    entries = [Patch(color=colour(f"seq-{i}"), label=label) for i, label in enumerate(labels)]
+    steps = [f"≤ {number(STEPS_BITS[0], 2)}", *(f"≤ {number(e, 2)}" for e in STEPS_BITS[1:]), f"> {number(STEPS_BITS[-1], 2)}"]
+    entries = [Patch(color=colour(f"seq-{i}"), label=label) for i, label in enumerate(steps)]
     figure.legend(
         handles=entries, loc="lower left", bbox_to_anchor=((0.05 if size.narrow else left - 0.05) / size.width, 0.0),
         ncols=5, frameon=False, fontsize=size.points - 0.5, labelcolor=colour("ink"), handlelength=1.0, columnspacing=0.9,
