@@ -14,6 +14,7 @@ from cotrain.tasks.texts import normalised, text_keys
 
 TRUNCATED_SHARE = 0.05
 RAREST_HELD_OUT = 30  # below it per-class verdicts are withheld (METHOD, section 4)
+HALF = {"text": "first", "pair": "second"}
 _SAID = ("leaked", "yielded", "would_drop", "skipped", "cap_raised_train", "cap_raised_dev", "cap_raised_test")
 
 
@@ -21,8 +22,8 @@ _SAID = ("leaked", "yielded", "would_drop", "skipped", "cap_raised_train", "cap_
 class _Texts:
     """The distinct texts of a task by side of the cut: whole inputs, and the halves of pairs (contexts)."""
 
-    whole: Mapping[str, set[str]]
-    halves: Mapping[str, Mapping[str, set[str]]]  # "text" or "pair", then split; empty where there are no pairs
+    whole: Mapping[Any, set[str]]
+    halves: Mapping[str, Mapping[Any, set[str]]]  # "text" or "pair", then split; empty where there are no pairs
 
     def contexts(self) -> set[str]:
         """Return every half of a pair."""
@@ -109,7 +110,7 @@ def _warnings(name: str, facts: Mapping[str, Any], max_length: int) -> list[str]
         found.append(f"{name}: {facts['duplicates_across_splits']} texts stand in more than one of train, dev and test")
     for side, count in facts["context_across_splits"].items():
         if count:
-            found.append(f"{name}: {count} contexts (the {side} of a pair) stand in the training side and in test")
+            found.append(f"{name}: {count} contexts (the {HALF[side]} text of a pair) stand in the training side and in test")
     if facts["contradicting_duplicates"]:
         found.append(f"{name}: {facts['contradicting_duplicates']} texts have more than one label")
     rarest = {s: min(facts["label_counts"][s].items(), key=lambda item: item[1]) for s in ("dev", "test")}

@@ -70,7 +70,7 @@ def _names(source: Source, place: str, values: pd.Series) -> tuple[dict[Any, str
     if given is not None:
         strange = sorted(set(literal.values()) - set(given))
         found = f": {', '.join(map(shown, strange))}" if len(strange) <= 5 else ""
-        raise InputError(f"{place}: {len(strange)} labels are not in names:{found}; names are {', '.join(given)}")
+        raise InputError(f"{place}: found {len(strange)} labels that names: lacks{found}; names are {', '.join(given)}")
     if len(distinct) > max(2, len(values) / 2) or any(len(name) > 200 for name in literal.values()):
         raise InputError(f"{place}: {len(distinct)} different values in {len(values)} rows are no classes; is it the label column?")
     if isinstance(values.dtype, pd.CategoricalDtype):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cotrain.errors import InputError
 
@@ -12,8 +13,7 @@ SMALLEST_CLASS = 3
 Stratum = tuple[str, str]  # task, label
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What the cut needs to know of a row.
 
     Attributes:
@@ -129,13 +129,20 @@ def _cover(state: _State, strata: Sequence[Stratum], pinned: frozenset[str]) -> 
     for stratum in sorted(lacking, key=lambda s: (len(where[s]), s)):
         for side in _needed(state, stratum):
             if not state.counts[stratum, side] and not _bring(state, stratum, side, [c for c in where[stratum] if c not in pinned]):
-                rows = sum(row.stratum == stratum for c in where[stratum] for row in state.members[c])
-                faults.append(
-                    f"task {stratum[0]}: class {shown(stratum[1])} cannot be on each side: its {rows} rows are in "
-                    f"{len(where[stratum])} separate texts or groups, none is left for {side}. Add rows, merge the class, or remove it"
-                )
+                faults.append(_uncuttable(state, stratum, side, where[stratum]))
     if faults:
         raise InputError(faults)
+
+
+def _uncuttable(state: _State, stratum: Stratum, side: str, clusters: Sequence[str]) -> str:
+    """Return why a class cannot be on a side."""
+    rows = sum(row.stratum == stratum for c in clusters for row in state.members[c])
+    tied = sum(side not in state.allowed(c) for c in clusters)
+    why = f"; {tied} of them are shared with tasks whose {side} is published" if tied else ""
+    return (
+        f"task {stratum[0]}: class {shown(stratum[1])} cannot be on each side: its {rows} rows are in {len(clusters)} "
+        f"separate texts or groups, none is left for {side}{why}. Add rows, merge the class, or remove it"
+    )
 
 
 def _needed(state: _State, stratum: Stratum) -> list[str]:

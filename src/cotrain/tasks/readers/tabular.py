@@ -118,7 +118,7 @@ def _parquet(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     except (pa.ArrowException, OSError):
         raise InputError(f"{file}: should be a parquet file; it is damaged, cut short, or of another format") from None
     # integers beside missing values stay integers
-    return table.to_pandas(integer_object_nulls=True).astype(object)[list(columns)]
+    return table.to_pandas(integer_object_nulls=True, ignore_metadata=True).astype(object)[list(columns)]
 
 
 @contextmanager
