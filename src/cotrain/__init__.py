@@ -29,7 +29,7 @@ _WHERE = {
     "CotrainError": "errors",
     "InputError": "errors",
 }
-__all__ = ["__version__", *_WHERE]  # noqa: PLE0604
+__all__ = ["__version__", *_WHERE]
 
 
 def __getattr__(name: str) -> Any:

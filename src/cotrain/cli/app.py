@@ -180,7 +180,7 @@ def relate(
 
 
 @app.command()
-def group(  # noqa: PLR0913 - one option per key of `plan` in the study file
+def group(
     run: RunPath,
     set_: Sets = None,
     rule: Annotated[str | None, typer.Option("--rule", help="any, not_different, clique or equivalent.")] = None,

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from cotrain.choose import unknown
-from cotrain.errors import FitsFailed, InputError
-from cotrain.grouping.plan import Plan
+from cotrain.errors import FitsFailed
 from cotrain.study import data
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from cotrain.affinity.affinity import Affinity
-    from cotrain.evaluation.comparison import Comparison
     from cotrain.pvi.scores import Scores
     from cotrain.training.train import Progress
 

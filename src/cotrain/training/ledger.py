@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,17 +26,20 @@ from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 
 FORMAT = 1
-NUMERICS = 1
+CHECKSUMS = "checksums.json"
+NUMERICS = 2
 """Raised whenever a change of our own code changes the numbers of a fit."""
 
 
-def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder: str, seed: int, updates: int | None) -> str:
+def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder: str, seed: int, updates: int | None,
+            contents: Mapping[str, str] | None = None) -> str:  # fmt: skip
     """Return the hash of exactly what determines the numbers of a fit.
 
     Args:
         settings: effective ones: nothing is ``auto``.
         encoder: hash of the content of encoder and tokenizer.
         updates: the resolved budget of the group.
+        contents: ``content()`` of the tasks, where it is known already: it is the slow part.
     """
     effective = asdict(settings)
     del effective["model"]  # its content counts, not where it lies
@@ -43,7 +47,8 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
         "numerics": NUMERICS,
         "members": [str(member) for member in group.members],
         "tasks": [
-            {"content": tasks[t].content(), "labels": tasks[t].labels, "pair": tasks[t].has_pair, "name": t} for t in group.tasks
+            {"content": (contents or {}).get(t) or tasks[t].content(), "labels": tasks[t].labels, "pair": tasks[t].has_pair, "name": t}
+            for t in group.tasks
         ],
         "settings": effective,
         "encoder": encoder,
@@ -54,20 +59,85 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
 
 
 @contextmanager
-def being_written(fits: Path, key: str) -> Iterator[Path]:
-    """Yield a temporary folder that becomes ``fits/key`` when the block ends; nothing is left when it fails."""
-    fits.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=fits))
+def being_written(fits: Path, key: str, over: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary folder that becomes ``fits/key`` when the block ends; nothing is left when it fails.
+
+    Where another process finished the same key meanwhile, its fit stays: equal keys are equal numbers.
+
+    Args:
+        over: the fit that is replaced by one with more extras; it is removed only when the new one is complete.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    try:
+        fits.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=fits))
+    except OSError as error:
+        raise _told(error, fits) from error
     try:
         yield work
         sums = {str(f.relative_to(work)): _sha256(f) for f in sorted(work.rglob("*")) if f.is_file()}
-        (work / "checksums.json").write_text(json.dumps(sums, indent=1))
-        target = fits / key
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(work, target)
+        (work / CHECKSUMS).write_text(json.dumps(sums, indent=1))
+        if over is not None:
+            os.rename(over, work.with_name(work.name + "-old"))
+        try:
+            os.rename(work, fits / key)
+        except OSError:
+            if damage(fits / key):
+                raise
+    except Exception as error:
+        raise _told(error, fits) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        sweep(fits, key)
+
+
+def extras_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of the extras that a fit has."""
+    return tuple(sorted(f.name for f in (folder / "extras").iterdir())) if (folder / "extras").is_dir() else ()
+
+
+def lacking(folder: Path, extras: Sequence[str]) -> list[str]:
+    """Return the extras that a fit does not have."""
+    return sorted(set(extras) - set(extras_of(folder)))
+
+
+def same(before: Fit, again: Fit) -> None:
+    """Check that a fit made again has the predictions that it had.
+
+    Raises:
+        InputError: it has not: another device, other libraries.
+    """
+    if before.failed or again.failed:
+        equal = bool(before.failed) == bool(again.failed)
+    else:
+        equal = all(
+            np.array_equal(block.epochs, again.blocks[at].epochs) and np.allclose(block.log2_p, again.blocks[at].log2_p, atol=1e-4)
+            for at, block in before.blocks.items()
+        )
+    if not equal:
+        raise InputError(
+            f"fit {before.group.name} seed {before.seed} made again does not give the predictions that it gave on "
+            f"{before.manifest.get('host')} with {before.manifest.get('versions')}; remove its folder {before.key} and train it again"
+        )
+
+
+def _told(error: Exception, fits: Path) -> Exception:
+    """Return what to raise: a sentence where the disk is full, else the error itself."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left on device" in str(error) or "os error 28" in str(error):
+        return InputError(f"the disk of {fits} is full; what is finished is kept: free some space there and start again")
+    return error
+
+
+def sweep(fits: Path, key: str) -> None:
+    """Remove what a killed or failed process left of a fit that nobody else writes now (the caller holds its lease)."""
+    for old in fits.glob(f".{key}-*-old"):
+        if not (fits / key).exists():
+            os.rename(old, fits / key)
+    for left in fits.glob(f".{key}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def write(fit: Fit, folder: Path) -> None:
@@ -102,25 +172,36 @@ def write(fit: Fit, folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
 
-def find(fits: Path, key: str) -> Path | None:
-    """Return the folder of a complete, unaltered fit, or None; a damaged one is set aside and said on the folder's name."""
+def find(fits: Path, key: str, say: Callable[[str], None] | None = None) -> Path | None:
+    """Return the folder of a complete, unaltered fit, or None; a damaged one is set aside and said."""
     folder = fits / key
     if not folder.is_dir():
         return None
-    if _whole(folder):
+    wrong = damage(folder)
+    if not wrong:
         return folder
-    aside = fits / f"{key}.damaged-{os.getpid()}"
-    os.replace(folder, aside)
+    aside = next(f for n in range(10**6) if not (f := fits / f"{key}.damaged-{n}").exists())
+    os.rename(folder, aside)
+    if say:
+        say(f"fit {key}: {wrong}; set aside as {aside.name}, it is trained again")
     return None
 
 
-def _whole(folder: Path) -> bool:
-    """Whether every file of a fit is there with its checksum."""
+def damage(folder: Path) -> str:
+    """Return what is wrong with the files of a fit: missing, altered or foreign ones; empty where nothing is."""
     try:
-        sums = json.loads((folder / "checksums.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return all((folder / name).is_file() and _sha256(folder / name) == digest for name, digest in sums.items())
+        sums = json.loads((folder / CHECKSUMS).read_text())
+        if missing := sorted({"manifest.json", "history.parquet"} - set(sums)):
+            return f"{', '.join(missing)} is not there"
+        for name, digest in sums.items():
+            if not (folder / name).is_file():
+                return f"{name} is not there"
+            if _sha256(folder / name) != digest:
+                return f"{name} is not what was written"
+        key = json.loads((folder / "manifest.json").read_text())["key"]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        return f"it cannot be read ({type(error).__name__})"
+    return "" if key == folder.name else "it is another fit"
 
 
 def _sha256(file: Path) -> str:

@@ -3,84 +3,133 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from cotrain.training.sampling import derived_seed
 
-def derived_seed(seed: int, *names: str) -> int:
-    """Return a seed that depends on the seed and on names, never on positions in a group."""
-    return int.from_bytes(hashlib.sha256("\x1f".join([str(seed), *names]).encode()).digest()[:4], "little")
+_NOBODY_HAS = 97
+"""A number of labels that no published head has, so that no published output layer is ever taken over."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A pretrained classifier that fits start from, and which of its parameters outside the encoder are pretrained."""
+
+    model: Any
+    pretrained_head: frozenset[str]
+
+    @property
+    def prefix(self) -> str:
+        """The attribute of the classifier that holds the encoder."""
+        return str(self.model.base_model_prefix)
 
 
 class SharedClassifier(nn.Module):
     """One encoder, a classification head per task: every head is what the architecture itself would put there."""
+
+    # the loss is averaged over the passes of an update by the Trainer, not by the model
+    accepts_loss_kwargs = False
 
     def __init__(self, classifiers: Mapping[str, Any]) -> None:
         super().__init__()
         self.names = tuple(classifiers)
         self.classifiers = nn.ModuleList(classifiers.values())
 
+    def classifier(self, task: str) -> Any:
+        """Return the ordinary classifier of one task."""
+        return self.classifiers[self.names.index(task)]
+
+    def logits(self, task: str, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the (batch, K) logits of one task's head, in the precision of the caller."""
+        found: torch.Tensor = self.classifier(task)(**inputs).logits
+        return found
+
     def forward(self, task: str, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return the (batch, K) logits of one task's head."""
-        logits: torch.Tensor = self.classifiers[self.names.index(task)](**inputs).logits
-        return logits
+        """Return the logits; the Trainer wraps this method with its precision, ``logits`` stays as it is."""
+        return self.logits(task, **inputs)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return every parameter and buffer once, by name, sharing memory with the model."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
+    @torch.no_grad()
+    def restore(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Set every parameter and buffer to the values of ``weights``."""
+        for name, value in self.weights().items():
+            value.copy_(weights[name])
 
 
-def build(base: Any, labels: Mapping[str, tuple[str, ...]], seed: int) -> SharedClassifier:
-    """Return a fresh shared model: a copy of ``base`` (a classifier whose encoder is pretrained) and new heads.
+def build(base: Base, labels: Mapping[str, tuple[str, ...]], seed: int) -> SharedClassifier:
+    """Return a fresh shared model: a copy of the encoder of ``base`` and new heads.
 
     Args:
-        base: any ``AutoModelForSequenceClassification`` of the encoder; it is not changed.
+        base: is not changed.
         labels: label names of each task.
         seed: heads derive from (seed, task name).
     """
-    encoder = copy.deepcopy(base.base_model)
-    prefix = base.base_model_prefix
+    encoder = copy.deepcopy(base.model.base_model)
+    ready = base.model.state_dict()
     classifiers = {}
     for task, names in labels.items():
-        config = copy.deepcopy(base.config)
+        config = copy.deepcopy(base.model.config)
+        config.num_labels = len(names)
         config.id2label = dict(enumerate(names))
         config.label2id = {name: i for i, name in enumerate(names)}
         config.problem_type = "single_label_classification"
         with torch.device("meta"):  # no second encoder is allocated
-            model = type(base)(config)
-        setattr(model, prefix, encoder)
+            model = type(base.model)(config)
+        setattr(model, base.prefix, encoder)
         torch.manual_seed(derived_seed(seed, "head", task))
         for name, child in model.named_children():
-            if name != prefix:
-                child.to_empty(device="cpu")
-                for module in child.modules():
-                    _initialise(module, float(getattr(config, "initializer_range", 0.02)))
+            if name != base.prefix:
+                _initialise(model, name, child, base, ready)
         classifiers[task] = model
     return SharedClassifier(classifiers)
 
 
-def _initialise(module: nn.Module, deviation: float) -> None:
-    """Give a module of a head the weights that Transformers gives new heads."""
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=deviation)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.LayerNorm):
-        nn.init.ones_(module.weight)
-        nn.init.zeros_(module.bias)
+@torch.no_grad()
+def _initialise(model: Any, name: str, child: nn.Module, base: Base, ready: Mapping[str, torch.Tensor]) -> None:
+    """Give a part of a head the pretrained weights where there are some, else those that Transformers gives new heads."""
+    child.to_empty(device="cpu")
+    for module in child.modules():
+        model._init_weights(module)
+    for inner, parameter in child.named_parameters():
+        if (full := f"{name}.{inner}") in base.pretrained_head:
+            parameter.copy_(ready[full])
 
 
-def load_base(path: Path, attention: str) -> Any:
-    """Return a classifier with the pretrained encoder of ``path``, quietly: its own head is never used."""
+def load_base(path: Path, attention: str) -> Base:
+    """Return the pretrained encoder of ``path`` as a classifier; its own output layer is never used."""
     from transformers import AutoModelForSequenceClassification
+
+    with quiet():
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            path, attn_implementation=attention, dtype=torch.float32, num_labels=_NOBODY_HAS, ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    changed = {entry if isinstance(entry, str) else entry[0] for entry in report["mismatched_keys"]}
+    new = set(report["missing_keys"]) | changed
+    outside = {name for name, _ in model.named_parameters() if not name.startswith(model.base_model_prefix + ".")}
+    return Base(model, frozenset(outside - new))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the log and the bars of Transformers inside the block only."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        return AutoModelForSequenceClassification.from_pretrained(path, attn_implementation=attention, dtype=torch.float32)
+        yield
     finally:
         logging.set_verbosity(level)
         if bars:

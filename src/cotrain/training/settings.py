@@ -32,7 +32,7 @@ class Settings:
         max_grad_norm: gradient clipping.
         max_length: tokens per input, longer ones are truncated.
         precision: of training (``auto``: bf16 where the device is faster with it, else fp32). Scoring is in float32.
-        attention: implementation in Transformers.
+        attention: implementation in Transformers (``auto``: eager on the CPU, where it trains faster, else sdpa).
         threads: CPU threads per fit.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         sampling: how batches of the members are mixed; ``proportional`` sees each row once per epoch.
@@ -53,7 +53,7 @@ class Settings:
     max_grad_norm: float = 1.0
     max_length: int = 256
     precision: Precision = "auto"
-    attention: str = "sdpa"
+    attention: str = "auto"
     threads: int = 1
     device: str = "auto"
     sampling: Literal["proportional"] = "proportional"

@@ -5,29 +5,42 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
-from cotrain.errors import InputError
+from cotrain.choose import choose
+from cotrain.errors import InputError, MissingExtra
 from cotrain.tasks.task import Task
 from cotrain.training import encoder, ledger
+from cotrain.training.executors import EXECUTORS
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
+from cotrain.training.work import work
+from cotrain.training.worker import Job, Outcome
+
+Report = Callable[[tuple[Job, Outcome] | None, tuple[str, ...]], None]
+"""Told a fit that is there, or None, and the names of those that run."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of training: fits done of total, how many were there already, what runs, seconds left."""
+    """The state of training.
+
+    Attributes:
+        done: fits that are there, of ``total``.
+        reused: those of them that were there before.
+        running: names of the fits that are trained now.
+        seconds_left: by the work done so far; None before the first fit.
+        message: something to be said, as that a damaged fit was set aside; else empty.
+    """
 
     done: int
     total: int
     reused: int
-    running: tuple[str, ...]
-    seconds_left: float | None
+    running: tuple[str, ...] = ()
+    seconds_left: float | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,37 +49,57 @@ class Options:
 
     Attributes:
         workers: processes side by side; 0: one per ``threads`` cores. 1 trains in this process.
-        progress: is told the state after each fit.
+        progress: is told the state after each fit, and every few seconds.
+        executor: where fits are made, by name.
+        extras: what each fit should leave beside its predictions (``weights``); one that lacks it is made again,
+            and must give the predictions that it gave.
     """
 
     workers: int = 0
     progress: Callable[[Progress], None] | None = None
+    executor: str = "local"
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Job:
-    """One fit to be made: everything that its key is made of, and the key."""
+class Setup:
+    """What every worker needs: rows, effective settings, the folders of encoder and fits."""
 
-    key: str
-    group: Group
-    seed: int
-    updates: int | None
+    tasks: Mapping[str, Task]
+    settings: Settings
+    encoder: Path
+    fits: Path
+    workers: int
 
 
 def effective(settings: Settings) -> Settings:
-    """Return the settings with every ``auto`` resolved for this machine."""
-    import torch
+    """Return the settings with every ``auto`` resolved for this machine.
 
+    Raises:
+        InputError: a device or precision that this machine does not have.
+        MissingExtra: torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("train", "torch") from None
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device, False):
+        raise InputError(f"device should be one of {', '.join(d for d in there if there[d])} here, found {device}; set device: auto")
     precision = settings.precision
     if precision == "auto":
         fast = {"cpu": torch.cpu._is_avx512_bf16_supported, "cuda": torch.cuda.is_bf16_supported}.get(device, lambda: False)
         precision = "bf16" if fast() else "fp32"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device is cuda, but there is no CUDA device here; set device: auto or cpu")
-    return replace(settings, device=device, precision=precision)
+    if precision == "fp16" and device == "cpu":
+        raise InputError("precision fp16 needs a GPU; set precision: auto, bf16 or fp32")
+    attention = settings.attention
+    if attention == "auto":
+        # with dropout there is no fused kernel on the CPU, and composing it inside sdpa is slower than eager
+        attention = "eager" if device == "cpu" else "sdpa"
+    return replace(settings, device=device, precision=precision, attention=attention)
 
 
 def train(
@@ -76,119 +109,146 @@ def train(
     """Return the fits of ``groups`` × ``seeds``, in that order; those in ``fits`` already are read, not trained.
 
     A group whose budget is the name of another group is trained after that group, which must be in ``groups`` or in
-    ``fits``. A fit that fails is stored and returned with ``failed`` set.
+    ``fits``. A fit that fails is stored and returned with ``failed`` set, and is not tried again.
 
     Raises:
-        InputError: an unknown task, an encoder that cannot be used, a budget of a group that is not there.
+        InputError: an unknown task, an encoder that cannot be used, a budget of a group that is not there, a full
+            disk, a process that was killed.
     """
     wanted = list(dict.fromkeys(groups))
-    if strangers := sorted({t for g in wanted for t in g.tasks} - set(tasks)):
-        raise InputError(f"groups name tasks that the study does not have: {', '.join(strangers)}")
-    settings = effective(settings)
-    path = encoder.folder(settings.model)
-    encoder.tokenizer(path, settings.max_length)
-    content = encoder.content_hash(path)
-    first = [g for g in wanted if not isinstance(g.updates, str)]
-    later = [g for g in wanted if isinstance(g.updates, str)]
+    plan = _Plan.of(wanted, tasks, settings, fits)
+    state = _State(len(wanted) * len(seeds), options.progress)
     done: dict[tuple[Group, int], Fit] = {}
-    state = _State(total=len(wanted) * len(seeds), progress=options.progress)
-    for wave in (first, later):
-        jobs = [_job(g, seed, tasks, settings, content, done, fits) for g in wave for seed in seeds]
-        done.update(_run(jobs, tasks, settings, path, fits, options, state))
+    for wave in plan.waves(wanted):
+        jobs = [job for g in wave for seed in seeds if (job := plan.job(g, seed, done, options.extras))]
+        done.update(_run(jobs, plan, options, state))
     return [done[g, seed] for g in wanted for seed in seeds]
 
 
-def _job(group: Group, seed: int, tasks: Mapping[str, Task], settings: Settings, content: str,
-         done: Mapping[tuple[Group, int], Fit], fits: Path) -> Job:  # fmt: skip
-    """Return the job of one fit, its budget resolved."""
-    updates = group.updates
-    if isinstance(updates, str):
-        other = Group.parse(updates)
-        there = done.get((other, seed))
-        if there is None:
-            key = ledger.fit_key(other, tasks, settings, content, seed, None)
-            folder = ledger.find(fits, key)
-            if folder is None:
-                raise InputError(f"group {group.name} takes its budget from {updates}, which is not trained at seed {seed}; train it first")
-            there = ledger.load(folder)
-        updates = there.updates
-    return Job(ledger.fit_key(group, tasks, settings, content, seed, updates), group, seed, updates)
+def missing(
+    groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int], fits: Path
+) -> list[tuple[Group, int]]:
+    """Return the (group, seed) that ``train`` would train."""
+    wanted = list(dict.fromkeys(groups))
+    plan = _Plan.of(wanted, tasks, settings, fits)
+    found: list[tuple[Group, int]] = []
+    for wave in plan.waves(wanted):
+        for group in wave:
+            for seed in seeds:
+                if isinstance(group.updates, str) and (Group.parse(group.updates), seed) in found:
+                    found.append((group, seed))
+                    continue
+                job = plan.job(group, seed, {}, ())
+                if not (fits / job.key / ledger.CHECKSUMS).is_file():
+                    found.append((group, seed))
+    return found
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the keys of fits are made of."""
+
+    tasks: Mapping[str, Task]
+    settings: Settings
+    encoder: Path
+    content: str
+    fits: Path
+    contents: Mapping[str, str]
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], tasks: Mapping[str, Task], settings: Settings, fits: Path) -> _Plan:
+        """Return the plan, all faults of tasks, settings and encoder found."""
+        if strangers := sorted({t for g in groups for t in g.tasks} - set(tasks)):
+            raise InputError(f"groups name tasks that the study does not have: {', '.join(strangers)}")
+        resolved = effective(settings)
+        path = encoder.folder(settings.model)
+        encoder.tokenizer(path, settings.max_length)
+        contents = {name: tasks[name].content() for name in sorted({t for g in groups for t in _all_tasks(g)} & set(tasks))}
+        return cls(tasks, resolved, path, encoder.content_hash(path), fits, contents)
+
+    @staticmethod
+    def waves(groups: Sequence[Group]) -> list[list[Group]]:
+        """Return first the groups that stand alone, then those whose budget is another group's."""
+        later = [g for g in groups if isinstance(g.updates, str)]
+        return [[g for g in groups if g not in later], later]
+
+    def key(self, group: Group, seed: int, updates: int | None) -> str:
+        """Return the key of a fit."""
+        return ledger.fit_key(group, self.tasks, self.settings, self.content, seed, updates, self.contents)
+
+    def job(self, group: Group, seed: int, done: Mapping[tuple[Group, int], Fit], extras: tuple[str, ...]) -> Job:
+        """Return the job of one fit, its budget resolved."""
+        updates = group.updates
+        if isinstance(updates, str):
+            other = Group.parse(updates)
+            there = done.get((other, seed))
+            if there is None:
+                folder = ledger.find(self.fits, self.key(other, seed, None))
+                if folder is None:
+                    raise InputError(
+                        f"group {group.name} takes its budget from {updates}, which is not trained at seed {seed}; train it first"
+                    )
+                there = ledger.load(folder)
+            updates = max(1, there.updates)
+        return Job(self.key(group, seed, updates), group, seed, updates, extras)
+
+
+def _all_tasks(group: Group) -> set[str]:
+    """Return the tasks of a group and of the group that its budget comes from."""
+    return {*group.tasks, *(Group.parse(group.updates).tasks if isinstance(group.updates, str) else ())}
 
 
 class _State:
-    """Counts fits and estimates the seconds left."""
+    """Counts fits and estimates the seconds left from the work that is done."""
 
     def __init__(self, total: int, progress: Callable[[Progress], None] | None) -> None:
         self.total, self.progress = total, progress
         self.done = self.reused = 0
-        self.started = time.monotonic()
+        self.worked = self.left = 0.0
+        self.started: float | None = None
 
-    def tell(self, reused: bool, running: tuple[str, ...] = ()) -> None:
-        """Count one more fit."""
-        self.done += 1
-        self.reused += reused
-        fresh = self.done - self.reused
-        left = (time.monotonic() - self.started) / fresh * (self.total - self.done) if fresh else None
+    def tell(self, running: tuple[str, ...] = (), message: str = "") -> None:
+        """Report the state."""
+        seconds = None
+        if self.started is not None and self.worked > 0:
+            seconds = (time.monotonic() - self.started) / self.worked * self.left
         if self.progress:
-            self.progress(Progress(self.done, self.total, self.reused, running, left))
+            self.progress(Progress(self.done, self.total, self.reused, running, seconds, message))
 
 
-def _run(jobs: list[Job], tasks: Mapping[str, Task], settings: Settings, path: Path, fits: Path, options: Options,
-         state: _State) -> dict[tuple[Group, int], Fit]:  # fmt: skip
+def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[tuple[Group, int], Fit]:
     """Return the fits of the jobs, trained or found."""
     found: dict[tuple[Group, int], Fit] = {}
     todo: list[Job] = []
     for job in jobs:
-        folder = ledger.find(fits, job.key)
-        if folder is None:
+        folder = ledger.find(plan.fits, job.key, say=lambda message: state.tell(message=message))
+        if folder is None or ledger.lacking(folder, job.extras):
             todo.append(job)
         else:
             found[job.group, job.seed] = ledger.load(folder)
-            state.tell(reused=True)
+            state.done += 1
+            state.reused += 1
+    state.tell()
     if not todo:
         return found
-    names = {t for job in todo for t in job.group.tasks}
-    needed = {name: tasks[name] for name in tasks if name in names}
-    workers = min(options.workers or max(1, (os.cpu_count() or 1) // settings.threads), len(todo))
+    cost = {job.key: work(job.group, plan.tasks, plan.settings, job.updates) for job in todo}
+    state.left += sum(cost.values())
+    state.started = state.started or time.monotonic()
     # the longest first, so that the last ones are short
-    todo.sort(key=lambda job: -sum(len(tasks[t].rows) for t in job.group.tasks))
-    with _pool(workers, needed, settings, path) as pool:
-        futures: dict[Future[None], Job] = {}
-        if pool is None:
-            from cotrain.training import worker
+    todo.sort(key=lambda job: -cost[job.key])
+    needed = {t for job in todo for t in job.group.tasks}
+    workers = options.workers or max(1, (os.cpu_count() or 1) // plan.settings.threads)
+    setup = Setup({t: plan.tasks[t] for t in plan.tasks if t in needed}, plan.settings, plan.encoder, plan.fits, workers)
 
-            worker.prepare(needed, settings, path)
-            for job in todo:
-                worker.fit(job, fits)
-                _collect(job, fits, found, state, ())
-        else:
-            from cotrain.training import worker
+    def report(there: tuple[Job, Outcome] | None, running: tuple[str, ...]) -> None:
+        if there is not None:
+            job, outcome = there
+            found[job.group, job.seed] = ledger.load(plan.fits / job.key)
+            state.done += 1
+            state.reused += outcome == "found"
+            state.worked += cost[job.key]
+            state.left -= cost[job.key]
+        state.tell(running)
 
-            futures = {pool.submit(worker.fit, job, fits): job for job in todo}
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    running = tuple(f"{j.group.name} ({j.seed})" for f, j in futures.items() if f.running())
-                    _collect(futures[future], fits, found, state, running[:workers])
-            except BaseException:
-                # an interrupt or a defect: what runs is stopped at once, what is finished is on disk
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in list(getattr(pool, "_processes", {}).values()):
-                    process.kill()
-                raise
+    choose("executor", options.executor, EXECUTORS)(todo, setup, report)
     return found
-
-
-def _collect(job: Job, fits: Path, found: dict[tuple[Group, int], Fit], state: _State, running: tuple[str, ...]) -> None:
-    """Read a finished fit back and count it."""
-    found[job.group, job.seed] = ledger.load(fits / job.key)
-    state.tell(reused=False, running=running)
-
-
-def _pool(workers: int, tasks: Mapping[str, Task], settings: Settings, path: Path) -> ProcessPoolExecutor | nullcontext[Executor | None]:
-    """Return a pool of fresh processes that each read rows and encoder once, or nothing for one worker."""
-    from cotrain.training import worker
-
-    if workers == 1:
-        return nullcontext()
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=worker.prepare, initargs=(tasks, settings, path))

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from cotrain.tasks.task import Task
+from cotrain.choose import choose
+from cotrain.tasks.task import Split, Task
 from cotrain.training import encoder, ledger
+from cotrain.training.budget import budget
 from cotrain.training.fit import Block, Fit
-from cotrain.training.group import Member
+from cotrain.training.group import Group, Member
+from cotrain.training.leases import lease
 from cotrain.training.settings import Settings
 
-if TYPE_CHECKING:
-    from cotrain.training.train import Job
+EXTRAS = {"weights": "cotrain.training.extras:weights"}
+"""Observers by name: functions of (model, tokenizer, epoch, folder) that write into ``extras/NAME`` of a fit."""
+
+Outcome = Literal["made", "found", "busy"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit to be made: everything that its key is made of, the key, and the extras that it should leave."""
+
+    key: str
+    group: Group
+    seed: int
+    updates: int | None
+    extras: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return ``cb+rte (42)``."""
+        return f"{self.group.name} ({self.seed})"
+
 
 _here: dict[str, Any] = {}
 """The rows, settings, tokenizer and encoder of this process: read once, used by every fit of it."""
@@ -35,85 +57,127 @@ def prepare(tasks: Mapping[str, Task], settings: Settings, path: Path) -> None:
 
     from cotrain.training.model import load_base
 
+    _keep_memory()
     torch.set_num_threads(settings.threads)
-    tokens = encoder.tokenizer(path, settings.max_length)
     _encoded.cache_clear()
-    _here.update(tasks=tasks, settings=settings, tokens=tokens, base=load_base(path, settings.attention))
+    _here.clear()
+    _here.update(tasks=tasks, settings=settings, tokens=encoder.tokenizer(path, settings.max_length))
+    _here.update(base=load_base(path, settings.attention))
+
+
+def release() -> None:
+    """Forget rows, tokenizer and encoder."""
+    _encoded.cache_clear()
+    _here.clear()
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: giving it back and faulting it in again costs a fifth of a small training step."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
 @cache
-def _encoded(task: str, split: str) -> list[dict[str, list[int]]]:
+def _encoded(task: str, split: Split) -> list[dict[str, list[int]]]:
     """Return the token ids of a split of a task."""
     found: Task = _here["tasks"][task]
-    return encoder.encode(found.split(split), found.has_pair, _here["tokens"], _here["settings"].max_length)  # type: ignore[arg-type]
+    return encoder.encode(found.split(split), found.has_pair, _here["tokens"], _here["settings"].max_length)
 
 
-def _data(member: Member) -> Any:
+def data_of(member: Member) -> Any:
     """Return what a member gives to a fit; the null model sees blanks, the placebo permuted labels."""
-    from cotrain.training.model import derived_seed
-    from cotrain.training.trainer import Data
+    from cotrain.training.evaluations import Data
+    from cotrain.training.sampling import derived_seed
 
     task: Task = _here["tasks"][member.task]
-    index = {name: k for k, name in enumerate(task.labels)}
-    gold = {s: np.array([index[y] for y in task.split(s)["label"]], dtype=np.int64) for s in ("train", "dev", "test")}  # type: ignore[arg-type]
-    rows = {s: _encoded(member.task, s) for s in ("train", "dev", "test")}
+    rows = {"train": _encoded(task.name, "train"), "dev": _encoded(task.name, "dev"), "test": _encoded(task.name, "test")}
+    gold = {"train": _gold(task, "train"), "dev": _gold(task, "dev")}
     labels = dict(gold)
     if member.variant == "permuted":
-        for split in ("train", "dev"):
+        for split in gold:
             seed = derived_seed(member.permutation_seed, "permuted", member.task, split)
             labels[split] = gold[split][np.random.default_rng(seed).permutation(len(gold[split]))]
     if member.variant == "blank":
         empty = pd.DataFrame({"text": [""], "pair": [""]})
         [blank] = encoder.encode(empty, task.has_pair, _here["tokens"], _here["settings"].max_length)
-        rows = {s: [blank] * len(rows[s]) for s in rows}
-    counts = tuple(np.bincount(gold["train"], minlength=len(task.labels)).tolist())
+        rows = {split: [blank] * len(rows[split]) for split in rows}
     return Data(
         train=rows["train"], train_labels=labels["train"], dev=rows["dev"], dev_labels=gold["dev"], test=rows["test"],
-        counts=counts, stop_labels=labels["dev"], blank=member.variant == "blank",
+        counts=tuple(np.bincount(gold["train"], minlength=len(task.labels)).tolist()), stop_labels=labels["dev"],
+        variant=member.variant,
     )  # fmt: skip
 
 
-def fit(job: Job, fits: Path) -> None:
-    """Make one fit and write it to ``fits``."""
-    with ledger.being_written(fits, job.key) as folder:
-        ledger.write(make(job), folder)
+def _gold(task: Task, split: Split) -> np.ndarray:
+    """Return (n,) the index of the label of each row."""
+    index = {name: k for k, name in enumerate(task.labels)}
+    return np.array([index[y] for y in task.split(split)["label"]], dtype=np.int64)
 
 
-def make(job: Job, at_epoch: Callable[[Any, int], None] | None = None) -> Fit:
-    """Return one fit; ``at_epoch`` sees the model after each evaluation."""
-    import torch
+def fit(job: Job, fits: Path) -> Outcome:
+    """Make one fit and write it to ``fits``, unless it is there, or another process is at it."""
+    with lease(fits, job.key) as mine:
+        if not mine:
+            return "busy"
+        ledger.sweep(fits, job.key)
+        there = ledger.find(fits, job.key)
+        if there and not ledger.lacking(there, job.extras):
+            return "found"
+        if there:
+            job = replace(job, extras=tuple(sorted({*job.extras, *ledger.extras_of(there)})))
+        with ledger.being_written(fits, job.key, over=there) as folder:
+            found = make(job, folder)
+            if there:
+                ledger.same(ledger.load(there), found)
+            ledger.write(found, folder)
+    return "made"
 
+
+def make(job: Job, folder: Path) -> Fit:
+    """Return one fit; its extras are written below ``folder``."""
     from cotrain.training import trainer
     from cotrain.training.model import build
 
     settings: Settings = _here["settings"]
     tasks: Mapping[str, Task] = _here["tasks"]
-    data = {member.task: _data(member) for member in job.group.members}
+    data = {member.task: data_of(member) for member in job.group.members}
     labels = {t: tasks[t].labels for t in data}
     model = build(_here["base"], labels, job.seed)
-    plan = trainer.budget(settings, {t: len(d.train) for t, d in data.items()}, job.updates)
-    failed, record, cost = "", trainer.Record(), {"seconds": 0.0, "updates": 0.0, "tokens": 0.0, "parameters": 0.0, "peak_bytes": 0.0}
-    watch = (lambda epoch: at_epoch(model, epoch)) if at_epoch else None
-    try:
-        record, cost = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, watch)
-    except (trainer.Diverged, torch.OutOfMemoryError) as error:
-        # shown in every table and never tried again with another seed
-        failed = str(error).splitlines()[0]
+    plan = budget(settings, {t: len(d.train) for t, d in data.items()}, job.updates)
+    record, failed = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, _observer(job, model, folder))
     blocks: dict[Any, Block] = {}
     for task in data if not failed else ():
-        for split, stored, epochs in (("dev", record.dev, record.epochs), ("test", record.test, record.test_epochs)):
-            rows = tasks[task].split(split)  # type: ignore[arg-type]
-            ids = rows["row"].to_numpy(dtype=object)
-            index = {name: k for k, name in enumerate(labels[task])}
-            gold = np.array([index[y] for y in rows["label"]], dtype=np.int64)
-            blocks[task, split] = Block(ids, ids, gold, np.array(epochs, dtype=np.int64), np.stack(stored[task]).astype(np.float32))
+        for split, stored in (("dev", record.dev[task]), ("test", record.test[task])):
+            ids = tasks[task].split(split)["row"].to_numpy(dtype=object)  # type: ignore[arg-type]
+            epochs = sorted(stored)
+            log2_p = np.stack([stored[e] for e in epochs]).astype(np.float32)
+            blocks[task, split] = Block(ids, ids, _gold(tasks[task], split), np.array(epochs, dtype=np.int64), log2_p)  # type: ignore[arg-type]
     return Fit(
         key=job.key, group=job.group, seed=job.seed, labels=labels, train_counts={t: d.counts for t, d in data.items()},
-        blocks=blocks, history=pd.DataFrame(record.history), cost=cost, manifest=_manifest(settings), failed=failed,
+        blocks=blocks, history=pd.DataFrame(record.history), cost=record.cost, manifest=_manifest(settings), failed=failed,
     )  # fmt: skip
+
+
+def _observer(job: Job, model: Any, folder: Path) -> Callable[[int], None] | None:
+    """Return what is called with the model set to an epoch that a selection can pick."""
+    if not job.extras:
+        return None
+    observers = {name: choose("extra of a fit", name, EXTRAS) for name in job.extras}
+
+    def observe(epoch: int) -> None:
+        for name, observer in observers.items():
+            inside = folder / "extras" / name
+            inside.mkdir(parents=True, exist_ok=True)
+            observer(model, _here["tokens"], epoch, inside)
+
+    return observe
 
 
 def _manifest(settings: Settings) -> dict[str, object]:
     """Return where and with what a fit was made."""
     versions = {name: version(name) for name in ("torch", "transformers", "numpy", "cotrain")}
-    return {"settings": asdict(settings), "versions": versions, "host": socket.gethostname(), "machine": platform.machine()}
+    # the name of the encoder, not the folder where this machine has it
+    shown = {**asdict(settings), "model": settings.model if settings.model.startswith("package:") else Path(settings.model).name}
+    return {"settings": shown, "versions": versions, "host": socket.gethostname(), "machine": platform.machine()}

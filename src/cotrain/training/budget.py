@@ -1,0 +1,44 @@
+"""How long a group trains, from row counts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cotrain.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a fit trains: updates in all, updates of an epoch, whether it may stop early."""
+
+    updates: int
+    per_epoch: int
+    early_stop: bool
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that are begun."""
+        return -(-self.updates // self.per_epoch)
+
+
+def budget(settings: Settings, rows: Mapping[str, int], updates: int | None) -> Budget:
+    """Return the budget of a group: whole epochs by the settings, or exactly ``updates``, without early stop.
+
+    Args:
+        rows: training rows of each member.
+    """
+    batches = sum(-(-n // settings.batch_size) for n in rows.values())
+    per_epoch = max(1, -(-batches // settings.accumulation))
+    if updates is not None:
+        return Budget(updates, per_epoch, early_stop=False)
+    # minima count per member, so that sharing never shortens a task's own training
+    least = max(settings.min_updates, settings.max_updates) * len(rows)
+    epochs = max(settings.epochs, -(-least // per_epoch))
+    return Budget(epochs * per_epoch, per_epoch, early_stop=settings.patience > 0)
+
+
+def evaluated(settings: Settings, plan: Budget) -> int:
+    """Return the number of evaluations of a fit that trains to its end."""
+    gap = max(1, -(-settings.evaluate_every // plan.per_epoch))
+    return -(-plan.epochs // gap)

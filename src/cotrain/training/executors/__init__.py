@@ -1,0 +1,3 @@
+"""Where fits are made: each executor is a function of (jobs, setup, report), named here."""
+
+EXECUTORS = {"local": "cotrain.training.executors.local:run"}

@@ -1,0 +1,118 @@
+"""Fits side by side in processes of this machine, or one after another in this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+from typing import TYPE_CHECKING
+
+from cotrain.errors import InputError
+from cotrain.training import worker
+from cotrain.training.worker import Job, Outcome
+
+if TYPE_CHECKING:
+    from cotrain.training.train import Report, Setup
+
+_TICK = 5.0
+"""Seconds between looks at fits of other processes, and between signs of life."""
+
+
+def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
+    """Make the fits of ``jobs`` in ``setup.fits``; ``report`` is told each one that is there, and what runs.
+
+    A fit that another process is at is left to it, and looked for until it is there or that process is gone.
+
+    Raises:
+        InputError: a process was killed from outside, most often for want of memory.
+    """
+    workers = min(setup.workers, len(jobs))
+    if workers == 1:
+        _here(jobs, setup, report)
+    else:
+        _side_by_side(jobs, setup, report, workers)
+
+
+def _here(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
+    """Make the fits one after another in this process."""
+    worker.prepare(setup.tasks, setup.settings, setup.encoder)
+    try:
+        waiting, busy = deque(jobs), 0
+        while waiting:
+            job = waiting.popleft()
+            report(None, (str(job),))
+            outcome = worker.fit(job, setup.fits)
+            if outcome != "busy":
+                busy = 0
+                report((job, outcome), ())
+                continue
+            waiting.append(job)
+            busy += 1
+            if busy >= len(waiting):  # all that is left is with others
+                time.sleep(_TICK)
+                busy = 0
+    finally:
+        worker.release()
+
+
+def _side_by_side(jobs: Sequence[Job], setup: Setup, report: Report, workers: int) -> None:
+    """Make the fits in fresh processes that each read rows and encoder once."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(setup,))
+    waiting, running = deque(jobs), dict[Future[Outcome], Job]()
+    later: deque[tuple[float, Job]] = deque()
+    try:
+        while waiting or running or later:
+            while later and later[0][0] <= time.monotonic():
+                waiting.append(later.popleft()[1])
+            while waiting and len(running) < workers:
+                job = waiting.popleft()
+                running[pool.submit(worker.fit, job, setup.fits)] = job
+            report(None, tuple(map(str, running.values())))
+            if not running:
+                time.sleep(max(0.0, later[0][0] - time.monotonic()))
+                continue
+            done, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
+            for future in done:
+                outcome = future.result()
+                job = running.pop(future)
+                if outcome == "busy":
+                    later.append((time.monotonic() + _TICK, job))
+                else:
+                    report((job, outcome), ())
+    except BrokenProcessPool:
+        raise InputError(
+            f"a training process was killed from outside, most often for want of memory, while {', '.join(map(str, running.values()))} "
+            "were trained; what is finished is kept: start again, with fewer workers if memory is short"
+        ) from None
+    finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Stop the processes at once: between fits there is nothing to lose, and what runs starts over."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
+
+
+def _begin(setup: Setup) -> None:
+    """Prepare a process: it ends with its parent, leaves an interrupt to it, and reads rows and encoder."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    worker.prepare(setup.tasks, setup.settings, setup.encoder)
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent is gone, then end at once: a killed study leaves no process behind."""
+    if parent := parent_process():
+        connection.wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,47 @@
+"""Padding of batches, and predictions in float32."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from cotrain.training.model import SharedClassifier
+
+Row = dict[str, list[int]]
+_SCORING_BATCH = 64
+
+
+def pad(rows: Sequence[Row], tokens: Any) -> dict[str, torch.Tensor]:
+    """Return the (batch, longest) tensors of tokenised rows, on the tokenizer's padding side."""
+    fill = {"input_ids": tokens.pad_token_id, "token_type_ids": getattr(tokens, "pad_token_type_id", 0)}
+    longest = max(len(row["input_ids"]) for row in rows)
+    batch = {}
+    for name in rows[0]:
+        values = np.full((len(rows), longest), fill.get(name, 0), dtype=np.int64)
+        for line, row in zip(values, rows, strict=True):
+            ids = row[name]
+            start = longest - len(ids) if tokens.padding_side == "left" else 0
+            line[start : start + len(ids)] = ids
+        batch[name] = torch.from_numpy(values)
+    return batch
+
+
+@torch.no_grad()
+def predict(model: SharedClassifier, task: str, rows: Sequence[Row], tokens: Any) -> np.ndarray:
+    """Return (n, K) log2 probabilities, computed in float32, in the order of the rows."""
+    device = next(model.parameters()).device
+    model.eval()
+    order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
+    parts = []
+    for start in range(0, len(order), _SCORING_BATCH):
+        batch = pad([rows[i] for i in order[start : start + _SCORING_BATCH]], tokens)
+        logits = model.logits(task, **{k: v.to(device) for k, v in batch.items()})
+        parts.append((torch.log_softmax(logits.float(), dim=-1) / math.log(2)).cpu().numpy())
+    scored = np.concatenate(parts)
+    values = np.empty_like(scored)
+    values[order] = scored
+    return values
