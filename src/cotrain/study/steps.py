@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cotrain.errors import FitsFailed
+import yaml
+
+from cotrain.choose import unknown
+from cotrain.errors import FitsFailed, InputError
+from cotrain.grouping.passing import Options
+from cotrain.grouping.plan import Plan, Serving
 from cotrain.study import data
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
 
 if TYPE_CHECKING:
-
     from cotrain.affinity.affinity import Affinity
+    from cotrain.evaluation.comparison import Comparison
     from cotrain.pvi.scores import Scores
     from cotrain.training.train import Progress
 
 Show = Callable[["Progress"], None]
-ON_DEMAND = ("placebo", "matched_updates")
+ORIGIN = "origin"
+"""The setting of a plan that says who made it: ``study`` for those that follow from the study file."""
 
 
 def alone(study: Study) -> list[Group]:
     """Return the single-task groups, one per task of the study."""
-    return [Group.of([task]) for task in data.names(study)]
+    return [Group.of([task]) for task in study.tasks]
 
 
 def blanks(study: Study) -> list[Group]:
     """Return the null models that the study wants trained: groups of one blank member, or nothing."""
     if study.resolved.null != "finetune":
         return []
-    return [Group((Member(task, "blank"),)) for task in data.names(study)]
+    return [Group((Member(task, "blank"),)) for task in study.tasks]
 
 
-def train(study: Study, groups: Iterable[Group], show: Show | None = None, extras: tuple[str, ...] = ()) -> list[Fit]:
-    """Return the fits of ``groups`` over the seeds of the study, training what is missing.
+def check(study: Study, workers: int = 0) -> dict[str, Any]:
+    """Return what is wrong with the data, what they can decide, and what the study will cost; trains a few steps."""
+    from cotrain.study.cost import cost
+    from cotrain.study.power import decidable
+    from cotrain.tasks.checks import check as look
 
-    Raises:
-        FitsFailed: never here; failed fits are returned with ``failed`` set, and told at the end of a verb.
-    """
-    from cotrain.training.train import Options
+    found = data.tasks(study)
+    result = look(found, data.lengths(study), data.settings(study).max_length)
+    result = {**result, **decidable(study, found), "cost": cost(study, found)}
+    study.save_check(result)
+    return result
+
+
+def train(study: Study, groups: Iterable[Group], show: Show | None = None) -> list[Fit]:
+    """Return the fits of ``groups`` over the seeds of the study, training what is missing; failed ones have ``failed`` set."""
+    from cotrain.training.train import Options as How
     from cotrain.training.train import train as fit
 
     wanted = list(dict.fromkeys(groups))
-    resolved = study.resolved
-    options = Options(workers=study.workers, progress=show, extras=extras)
-    fits = fit(wanted, data.tasks(study), data.settings(study), resolved.seeds, study.fits, options)
-    data.remember(study, fits)
-    return fits
+    how = How(workers=study.workers, progress=show)
+    found = fit(wanted, data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
+    data.remember(study, found)
+    study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
+    return found
+
+
+def groups_named(study: Study, names: Sequence[str] | None) -> list[Group]:
+    """Return groups by name, or every group of every plan where none is named.
+
+    Raises:
+        InputError: a name that is no group, a task that the study does not have, no plans yet.
+    """
+    if names:
+        groups = [Group.parse(name) for name in names]
+        strangers = {task for group in groups for task in group.tasks} - set(study.tasks)
+        if strangers:
+            raise InputError([unknown("task", task, study.tasks) for task in sorted(strangers)])
+        return groups
+    plans = study.plans()
+    if not plans:
+        raise InputError(f"{study.path}: no plans yet; first: cotrain group {study.path}, or name groups such as cb+rte")
+    return [*alone(study), *(group for plan in plans for group in plan.groups)]
 
 
 def refuse_failed(fits: Sequence[Fit]) -> None:
@@ -63,16 +101,10 @@ def score(study: Study, show: Show | None = None) -> Scores:
     resolved = study.resolved
     singles, nulls = alone(study), blanks(study)
     train(study, [*singles, *nulls], show)
-    # read back with the clusters of the study: fits themselves know none
-    fits = data.fits(study, singles)
     scores = pvi(
-        fits,
-        data.rows(study),
-        by=resolved.score_by,
-        null=resolved.null,
-        null_fits=data.fits(study, nulls),
-        split="test" if resolved.paper else "dev",
-    )
+        data.fits(study, singles), resolved.score_by, resolved.null, data.fits(study, nulls),
+        split="test" if resolved.paper else "dev", sources=data.sources(study),
+    )  # fmt: skip
     if resolved.paper:
         study.look_at_test("score")
     study.save_scores(scores, "pvi")
@@ -84,11 +116,128 @@ def relate(study: Study, test: str | None = None, group_test: str | None = None)
     from cotrain.affinity.pvi import relate as pvi
 
     resolved = study.resolved
-    affinity = pvi(
-        study.load_scores("pvi"),
-        test=test or resolved.plan.test,
-        group_test=group_test or resolved.plan.group_test,
-        paper=resolved.paper,
-    )
+    affinity = pvi(study.load_scores("pvi"), test or resolved.test, group_test or resolved.group_test, resolved.paper)
     study.save_affinity(affinity, "pvi")
     return affinity
+
+
+def group(
+    study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None
+) -> list[Plan]:
+    """Return the nominated plans, and with the plan of the study file its controls.
+
+    Args:
+        given: keys of ``plan`` that differ from the study file; the plan is then kept beside that of the study.
+        sets: the same as ``plan.KEY=VALUE``.
+        name: of the plan.
+    """
+    from cotrain.grouping.controls import controls
+    from cotrain.grouping.group import group as nominate
+
+    affinity = study.load_affinity("pvi")
+    changed = {**(given or {}), **_keys(sets)}
+    if changed or name:
+        options = _options(study.resolved.plan, changed)
+        plans = nominate(affinity, options, name or f"{options.rule}-{options.select}")
+        plans = [_from(plan, "terminal") for plan in plans]
+        study.save_plans(plans)
+        return plans
+    nominated = nominate(affinity, study.resolved.plan, "pvi")
+    plans = [_from(p, "study") for p in (*nominated, *controls(study.resolved.controls, nominated, affinity, study.resolved.cut.seed))]
+    before = [p.name for p in study.plans() if p.settings.get(ORIGIN) == "study"]
+    study.save_plans(plans, instead_of=before)
+    return plans
+
+
+def _from(plan: Plan, origin: str) -> Plan:
+    """Return the plan with who made it."""
+    return replace(plan, settings={**plan.settings, ORIGIN: origin})
+
+
+def _keys(sets: Sequence[str]) -> dict[str, Any]:
+    """Return the keys of ``plan.KEY=VALUE``.
+
+    Raises:
+        InputError: an unknown key, a value that is none.
+    """
+    known = [field.name for field in fields(Options)]
+    found, faults = {}, []
+    for text in sets:
+        key, equals, value = text.partition("=")
+        plain = key.strip().removeprefix("plan.")
+        if not equals or plain not in known:
+            faults.append(f"--set {text}: " + (unknown("key of plan", plain, known) if equals else "should be plan.KEY=VALUE"))
+            continue
+        try:
+            found[plain] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            faults.append(f"--set {key}=…: the value is not YAML")
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+def _options(plan: Options, changed: Mapping[str, Any]) -> Options:
+    """Return options with keys changed; lists become tuples, and a budget of models is a partition within that budget."""
+    frozen = {k: tuple(tuple(s) if isinstance(s, list) else (s,) for s in v) if isinstance(v, list) else v for k, v in changed.items()}
+    if frozen.get("models") and "objective" not in frozen:
+        frozen |= {"objective": "budget", "select": frozen.get("select", "partition")}
+    try:
+        return replace(plan, **frozen)
+    except TypeError as error:
+        raise InputError(f"a value of plan is of the wrong kind: {error}") from None
+
+
+def compare(study: Study, by: str | None = None, metric: str | None = None, goal: str | None = None, look: bool = True) -> Comparison:
+    """Return every completely trained plan beside the tasks alone, and the recommended plan; trains nothing.
+
+    Args:
+        by: the epoch of the comparison.
+        metric: the primary metric of every task, instead of each task's own.
+        look: count this as a look at test and keep the comparison.
+
+    Raises:
+        InputError: single-task fits that are missing.
+    """
+    from cotrain.evaluation.compare import compare as judge
+    from cotrain.evaluation.metrics import METRICS
+
+    if metric is not None and metric not in METRICS:
+        raise InputError(unknown("metric", metric, METRICS))
+    resolved = study.resolved
+    trained = [g for g in trained_groups(study) if data.complete(study, g)]
+    if missing := [g.name for g in alone(study) if g not in trained]:
+        raise InputError(f"{study.path}: {', '.join(missing)} are not trained alone yet; first: cotrain score {study.path}")
+    plans = [p for p in study.plans() if p.kind not in ("recommended", "listing") and set(p.groups) <= set(trained)]
+    if not any(p.name == "alone" for p in plans):
+        plans.append(Plan("alone", "control", tuple(Serving(g, g.tasks) for g in alone(study)), why=("Every task alone.",)))
+    comparison = judge(
+        data.fits(study, trained), plans,
+        metrics={t: metric or s.metric for s in resolved.sources for t in s.tasks},
+        deltas={t: s.delta for s in resolved.sources for t in s.tasks},
+        by=by or resolved.select, goal=goal or resolved.goal, capped=data.capped(study),
+    )  # fmt: skip
+    if look:
+        study.look_at_test(f"compare {_digest(study, plans, by, metric)}")
+        study.save_comparison(comparison)
+    return comparison
+
+
+def trained_groups(study: Study) -> list[Group]:
+    """Return the groups of the index whose tasks the study has, without repetition."""
+    groups = dict.fromkeys(Group.parse(name.rpartition(" ")[0]) for name in study.index)
+    return [group for group in groups if set(group.tasks) <= set(study.tasks)]
+
+
+def _digest(study: Study, plans: Sequence[Plan], *asked: str | None) -> str:
+    """Return a hash of what a look at test shows, so that the same look is counted once."""
+    shown = [study.index, [plan.to_dict() for plan in plans], asked]
+    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def report(study: Study) -> Path:
+    """Return ``report.html``, written with everything that is there."""
+    from cotrain.reporting.report import report as write
+    from cotrain.study.tables import tables
+
+    return write(tables(study), study.report)

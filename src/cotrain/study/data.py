@@ -1,0 +1,140 @@
+"""The rows and fits of a study: read once, remembered in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cotrain.errors import InputError
+from cotrain.study.presets import with_encoder
+from cotrain.study.study import Study
+from cotrain.tasks.load import load, placement
+from cotrain.tasks.task import Split, Task
+from cotrain.training import encoder, ledger
+from cotrain.training.fit import Fit
+from cotrain.training.group import Group
+from cotrain.training.settings import Settings
+
+
+def tasks(study: Study) -> dict[str, Task]:
+    """Return the tasks of a study; rows that an earlier run placed stay where they are.
+
+    The first reading that succeeds makes the run folder; faults of the data leave nothing behind.
+
+    Raises:
+        InputError: every fault of the data.
+    """
+    if (there := study.__dict__.get("_tasks")) is None:
+        there = load(study.resolved.sources, study.resolved.cut, placed=study.placement, update=study.update)
+        study.save_spec()
+        study.save_placement(_placed(there))
+        study.__dict__["_tasks"] = there
+    return dict(there)
+
+
+def _placed(found: Mapping[str, Task]) -> pd.DataFrame:
+    """Return the placement with the label and source of each row: what a report needs to know of rows."""
+    labels = pd.concat([task.rows.assign(task=name, source=task.source)[["task", "row", "label", "source"]] for name, task in found.items()])
+    return placement(found).merge(labels, on=["task", "row"], how="left")
+
+
+def settings(study: Study) -> Settings:
+    """Return the settings of fits, with what depends on the size of the encoder filled in.
+
+    Raises:
+        InputError: an encoder that cannot be used.
+    """
+    path = encoder.folder(study.resolved.settings.model)
+    return with_encoder(study.resolved, encoder.parameters(path)).settings
+
+
+def lengths(study: Study) -> dict[str, np.ndarray]:
+    """Return the tokens of each row of each task, before truncation."""
+    chosen = settings(study)
+    tokens = encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length)
+    return {
+        name: np.array([len(row["input_ids"]) for row in encoder.encode(task.rows, task.has_pair, tokens, 10**6)], dtype=np.int64)
+        for name, task in tasks(study).items()
+    }
+
+
+def name_of(group: Group, seed: int) -> str:
+    """Return how the index of a study calls a fit."""
+    return f"{group.name} {seed}"
+
+
+def remember(study: Study, found: Iterable[Fit]) -> None:
+    """Add fits to the index of the study."""
+    study.remember({name_of(fit.group, fit.seed): fit.key for fit in found})
+
+
+def fits(study: Study, groups: Iterable[Group], seeds: Sequence[int] | None = None) -> list[Fit]:
+    """Return the fits of groups that are in the index, with the clusters of the study; what is not there is left out."""
+    index, clusters = study.index, study.clusters()
+    known = study.__dict__.setdefault("_fits", {})
+    found = []
+    for group in dict.fromkeys(groups):
+        for seed in seeds or study.resolved.seeds:
+            key = index.get(name_of(group, seed))
+            if key is None:
+                continue
+            if key not in known:
+                if (folder := ledger.find(study.fits, key)) is None:
+                    continue
+                known[key] = ledger.load(folder, clusters)
+            # one key can stand for two groups: a budget by name and the same number of updates
+            found.append(replace(known[key], group=group))
+    return found
+
+
+def complete(study: Study, group: Group) -> bool:
+    """Whether every seed of a group is in the index."""
+    index = study.index
+    return all(name_of(group, seed) in index for seed in study.resolved.seeds)
+
+
+def rows(study: Study, *splits: Split) -> pd.DataFrame:
+    """Return ``task``, ``row``, ``split``, ``label``, ``cluster``, ``source`` of the rows of some splits; never a text.
+
+    Raises:
+        InputError: the data were not read yet.
+    """
+    if study.placement is None:
+        raise InputError(f"{study.path}: the data are not read yet; first: cotrain check STUDY")
+    return study.placement[study.placement["split"].isin(splits or ("train", "dev", "test"))].reset_index(drop=True)
+
+
+def sources(study: Study) -> dict[str, str]:
+    """Return task to the fingerprint of its source: equal ones with equal row ids are the same rows."""
+    table = rows(study).drop_duplicates("task")
+    return dict(zip(table["task"], table["source"], strict=True))
+
+
+def capped(study: Study) -> dict[str, int]:
+    """Return task to the rows that a cap left out of dev."""
+    if study.placement is None:
+        return {}
+    counts = study.placement.loc[study.placement["split"] == "capped_dev", "task"].value_counts()
+    return {str(task): int(n) for task, n in counts.items()}
+
+
+def provenance(study: Study, found: Sequence[Fit], command: str) -> dict[str, Any]:
+    """Return versions, hashes, device and command; ``mixed`` names what differs between the fits of the study."""
+    manifests = [fit.manifest for fit in found if fit.manifest]
+    mixed = sorted({what for what in ("versions", "host", "machine") if len({str(m.get(what)) for m in manifests}) > 1})
+    first: dict[str, Any] = dict(manifests[0]) if manifests else {}
+    path = encoder.folder(study.resolved.settings.model)
+    return {
+        **dict(first.get("versions", {})),
+        "device": dict(first.get("settings", {})).get("device"),
+        "precision": dict(first.get("settings", {})).get("precision"),
+        "machine": first.get("machine"),
+        "command": command,
+        "model_sha256": encoder.content_hash(path),
+        "data_sha256": {name: task.content() for name, task in tasks(study).items()},
+        "mixed": mixed,
+    }

@@ -1,0 +1,89 @@
+"""From a study file or a run folder to a Study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from cotrain.errors import ChangedStudy, InputError
+from cotrain.study.changes import changes
+from cotrain.study.presets import Resolved
+from cotrain.study.spec import read
+from cotrain.study.study import FORMAT, INDEX, PLACEMENT, STUDY, Study
+
+
+def open_study(
+    path: Path, out: Path | None = None, sets: Sequence[str] | None = None, data_root: Path | None = None,
+    model: str | None = None, update: bool = False, workers: int = 0, fits: Path | None = None,
+) -> Study:  # fmt: skip
+    """Return the Study of a study file (its run folder is made or found), or of the run folder of an earlier run.
+
+    Args:
+        path: a study file or a run folder.
+        out: the run folder; ``runs/NAME`` below the working directory where none is named.
+        sets: overrides ``KEY=VALUE`` of the study file.
+        update: accept that what determines existing fits has changed.
+
+    Raises:
+        InputError: faults of the study file, a folder that is no run, private tasks in a shared folder of fits.
+        ChangedStudy: the run folder belongs to a study that differs, and ``update`` is not set.
+    """
+    if path.is_dir():
+        if not (path / STUDY).is_file():
+            raise InputError(f"{path}: should be a study file or the folder of a run (with a {STUDY}); found neither")
+        resolved, folder = _of_run(path), path
+        if sets or model or data_root:
+            raise InputError("--set, --model and --data-root belong to a study file; name that instead of the run folder")
+    else:
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such study file or run folder; write one with: cotrain init FOLDER")
+        resolved = read(path, tuple(sets or ()), model, data_root)
+        folder = out or Path("runs") / resolved.name
+    if out and path.is_dir() and out.resolve() != path.resolve():
+        raise InputError(f"{path} is the folder of a run; its results stay there: leave out --out")
+    private = [source.name for source in resolved.sources if source.private]
+    if fits and private:
+        raise InputError(f"--fits shares fits between studies; not with private tasks ({', '.join(private)})")
+    study = Study(resolved, folder, fits, workers, update)
+    if (folder / STUDY).is_file() and not path.is_dir():
+        _continue(study, _of_run(folder))
+    elif folder.is_dir() and any(folder.iterdir()) and not (folder / STUDY).is_file():
+        raise InputError(f"{folder}: should be empty or the folder of a run; it holds other files: name another with --out")
+    return study
+
+
+def _of_run(folder: Path) -> Resolved:
+    """Return the resolved study of a run folder."""
+    try:
+        plain = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
+        newer = plain.pop("format") > FORMAT
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        raise InputError(f"{folder / STUDY}: should be the resolved study of a run; it is damaged") from None
+    if newer:
+        raise InputError(f"{folder / STUDY}: written by a newer cotrain; this version reads format {FORMAT}: update cotrain")
+    return Resolved.of(plain)
+
+
+def _continue(study: Study, before: Resolved) -> None:
+    """Check that a run folder may go on with a study, and forget the placement of rows that are read anew."""
+    found = changes(before, study.resolved)
+    if not found.changed:
+        return
+    if not study.update:
+        listed = "\n".join(f"- {change}" for change in found.changed)
+        raise ChangedStudy(
+            f"{study.path} belongs to a study that differs from this one:\n{listed}\n"
+            "Fits that these changes do not touch are kept. Accept with --update, or name another folder with --out"
+        )
+    study.forget(INDEX)  # what is still right is found again by its key
+    if study.placement is None:
+        return
+    if before.cut != study.resolved.cut:
+        study.forget(PLACEMENT)
+        study.__dict__.pop("placement", None)
+        return
+    same = {s.name: s for s in before.sources}
+    kept = {task for s in study.resolved.sources if same.get(s.name) == s for task in s.tasks}
+    study.save_placement(study.placement[study.placement["task"].isin(kept)].reset_index(drop=True))

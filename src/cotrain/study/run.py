@@ -1,0 +1,102 @@
+"""``run``: everything in one go; what is there already is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cotrain.evaluation.comparison import Comparison
+from cotrain.grouping.controls import on_demand
+from cotrain.grouping.plan import Plan
+from cotrain.study import data, steps
+from cotrain.study.models import models
+from cotrain.study.status import unchecked
+from cotrain.study.study import Study
+from cotrain.training.fit import Fit
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves.
+
+    Attributes:
+        study: with everything in its run folder.
+        check: what the verb found.
+        comparison: with the recommended plan.
+        models: the folders of the recommended models.
+        report: the HTML file.
+        fits: every fit of the study.
+        trained: how many of them this run made.
+        seconds: of this run.
+    """
+
+    study: Study
+    check: dict[str, Any] = field(repr=False)
+    comparison: Comparison
+    models: tuple[Path, ...]
+    report: Path
+    fits: tuple[Fit, ...] = field(repr=False)
+    trained: int
+    seconds: float
+
+
+def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: None) -> Outcome:
+    """Check, score, relate, group, train, compare, train the controls that a claim needs, compare, models, report.
+
+    Args:
+        show: is told the progress of training.
+        say: is told what each verb found, in one line.
+
+    Raises:
+        InputError: faults of data, settings or plans.
+    """
+    began = time.perf_counter()
+    before = set(study.index.values())
+    checked = study.checked if not unchecked(study) else steps.check(study)
+    say(f"check: {len(study.tasks)} tasks, {len(checked['warnings'])} warnings")
+    scores = steps.score(study, show)
+    unlearned = scores.tasks.loc[scores.tasks["state"] != "ok", "task"].tolist()
+    say(f"score: {len(study.tasks) - len(unlearned)} of {len(study.tasks)} tasks learned" + (f"; not: {', '.join(unlearned)}" if unlearned else ""))
+    steps.relate(study)
+    plans = steps.group(study)
+    say(f"group: {_listed(plans)}")
+    fits = steps.train(study, steps.groups_named(study, None), show)
+    comparison = steps.compare(study, look=False)
+    if extra := _separating(study, comparison):
+        say(f"train: controls for the gains claimed of {', '.join(extra[0].tasks)}")
+        fits = [*fits, *steps.train(study, [group for plan in extra for group in plan.groups], show)]
+    comparison = steps.compare(study)
+    ready = models(study, show)
+    every = data.fits(study, steps.trained_groups(study))
+    return Outcome(
+        study, checked, comparison, tuple(ready), steps.report(study), tuple(every),
+        len({fit.key for fit in every} - before), time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def _listed(plans: Sequence[Plan]) -> str:
+    """Return the nominated plans and controls in one line."""
+    nominated = [f"{p.name} ({p.models} models)" for p in plans if p.kind == "nominated"]
+    return f"nominated {', '.join(nominated)}; controls {', '.join(p.name for p in plans if p.kind == 'control')}"
+
+
+def _separating(study: Study, comparison: Comparison) -> list[Plan]:
+    """Return placebo and matched updates for the claims of the recommended plan, kept beside what is there of them.
+
+    A claim is decided on dev, so test was not looked at for it.
+    """
+    claims = [task for task in comparison.notes.get("claims", ()) if len(comparison.recommended.serving(task).group.tasks) > 1]
+    wanted = on_demand(comparison.recommended, claims)
+    there = {plan.name: plan for plan in study.plans()}
+    merged = []
+    for plan in wanted:
+        old = there.get(plan.name)
+        kept = tuple(s for s in old.servings if not set(s.serves) & set(plan.tasks)) if old else ()
+        merged.append(Plan(plan.name, "control", (*plan.servings, *kept), why=plan.why, settings={steps.ORIGIN: "study"}))
+    study.save_plans(merged)
+    return merged

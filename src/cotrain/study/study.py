@@ -1,0 +1,291 @@
+"""A Study: a resolved study file and its run folder, the only place that knows paths."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from cotrain.affinity.affinity import Affinity
+from cotrain.errors import InputError
+from cotrain.evaluation.comparison import Comparison
+from cotrain.grouping.plan import Plan
+from cotrain.pvi.scores import Scores
+from cotrain.study.presets import Resolved
+
+FORMAT = 1
+STUDY, PLACEMENT, INDEX, CHECK = "study.yaml", "placement.parquet", "fits.json", "check.json"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is to be decided (``resolved``), and the run folder (``path``) that holds what is known of it so far.
+
+    Attributes:
+        resolved: the study file with its preset, every default written out.
+        path: the run folder; nothing of the study lies outside it but the data, the encoder, and ``shared_fits``.
+        shared_fits: a folder of fits shared between studies, instead of ``path/fits``.
+        workers: fits side by side; 0: as many as the machine has cores for.
+        update: data and settings may differ from those of the earlier run.
+    """
+
+    resolved: Resolved
+    path: Path
+    shared_fits: Path | None = None
+    workers: int = 0
+    update: bool = False
+
+    @property
+    def fits(self) -> Path:
+        """The folder of fits."""
+        return self.shared_fits or self.path / "fits"
+
+    @property
+    def models(self) -> Path:
+        """The folder of models ready to use."""
+        return self.path / "models"
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report."""
+        return self.path / "report"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the tasks, in the order of the study file."""
+        return tuple(task for source in self.resolved.sources for task in source.tasks)
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def placement(self) -> pd.DataFrame | None:
+        """Where each row went (``task``, ``row``, ``split``, ``cluster``, ``label``, ``source``), or None before the first read."""
+        file = self.path / PLACEMENT
+        return pd.read_parquet(file) if file.is_file() else None
+
+    def save_placement(self, table: pd.DataFrame) -> None:
+        """Keep where each row went; numbers, names and hashes only."""
+        with self.writing(PLACEMENT) as file:
+            table.to_parquet(file, index=False)
+        self.__dict__["placement"] = table
+
+    def clusters(self) -> dict[str, dict[str, str]]:
+        """Return task to row to cluster, from the placement."""
+        if self.placement is None:
+            return {}
+        kept = self.placement[self.placement["split"].isin(["train", "dev", "test"])]
+        return {str(task): dict(zip(part["row"], part["cluster"], strict=True)) for task, part in kept.groupby("task")}
+
+    # -- fits ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def index(self) -> dict[str, str]:
+        """Group name and seed (``cb+rte 42``) to the key of its fit, for everything that this study trained or found."""
+        return dict(self._json(INDEX) or {})
+
+    def remember(self, keys: Mapping[str, str]) -> None:
+        """Add to the index."""
+        self._save_json(INDEX, {**self.index, **keys})
+
+    # -- artefacts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def checked(self) -> dict[str, Any]:
+        """The result of ``check``, or nothing."""
+        return dict(self._json(CHECK) or {})
+
+    def save_check(self, result: Mapping[str, Any]) -> None:
+        """Keep the result of ``check``."""
+        self._save_json(CHECK, result)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, hashes, device and command of the last training."""
+        return dict(self._json("provenance.json") or {})
+
+    def save_provenance(self, values: Mapping[str, Any]) -> None:
+        """Keep where the numbers come from."""
+        self._save_json("provenance.json", values)
+
+    @property
+    def known(self) -> dict[str, float]:
+        """The true V-information in bits per task, where the corpora are generated; else nothing."""
+        return dict(self._json("known.json") or {})
+
+    def save_known(self, bits: Mapping[str, float]) -> None:
+        """Keep the true V-information."""
+        self._save_json("known.json", bits)
+
+    @property
+    def looks(self) -> list[str]:
+        """What looked at test so far, in order."""
+        return list((self._json("looks.json") or {}).get("looks", []))
+
+    def look_at_test(self, what: str) -> None:
+        """Count a look at test; the same look at the same numbers counts once."""
+        if what not in self.looks:
+            self._save_json("looks.json", {"looks": [*self.looks, what]})
+
+    def save_scores(self, scores: Scores, name: str) -> None:
+        """Keep Scores as ``scores/NAME.parquet`` with the tables of tasks and epochs beside it."""
+        for suffix, table in (("", scores.table), ("-tasks", scores.tasks), ("-epochs", scores.by_epoch)):
+            with self.writing(f"scores/{name}{suffix}.parquet") as file:
+                table.to_parquet(file, index=False)
+
+    def find_scores(self, name: str) -> Scores | None:
+        """Return the Scores of a name, or None where nothing was scored yet."""
+        files = [self.path / "scores" / f"{name}{suffix}.parquet" for suffix in ("", "-tasks", "-epochs")]
+        return Scores(*map(pd.read_parquet, files)) if all(file.is_file() for file in files) else None
+
+    def load_scores(self, name: str) -> Scores:
+        """Return the Scores of a name.
+
+        Raises:
+            InputError: nothing was scored yet.
+        """
+        if (found := self.find_scores(name)) is None:
+            raise InputError(f"{self.path}: nothing is scored yet; first: cotrain score {self.path}")
+        return found
+
+    def save_affinity(self, affinity: Affinity, name: str) -> None:
+        """Keep an Affinity as ``affinity/NAME/{tasks,pairs}.parquet``."""
+        for part, table in (("tasks", affinity.tasks), ("pairs", affinity.pairs)):
+            with self.writing(f"affinity/{name}/{part}.parquet") as file:
+                table.to_parquet(file, index=False)
+        facts = {"method": affinity.method, "test": affinity.test, "group_test": affinity.group_test, "cost": dict(affinity.cost)}
+        self._save_json(f"affinity/{name}/affinity.json", facts)
+
+    def load_affinity(self, name: str) -> Affinity:
+        """Return the Affinity of a name.
+
+        Raises:
+            InputError: nothing was related yet.
+        """
+        if (found := self.find_affinity(name)) is None:
+            raise InputError(f"{self.path}: the tasks are not related yet; first: cotrain relate {self.path}")
+        return found
+
+    def find_affinity(self, name: str) -> Affinity | None:
+        """Return the Affinity of a name, or None where nothing was related yet."""
+        if (facts := self._json(f"affinity/{name}/affinity.json")) is None:
+            return None
+        folder = self.path / "affinity" / name
+        tables = (pd.read_parquet(folder / f"{part}.parquet") for part in ("tasks", "pairs"))
+        return Affinity(facts["method"], facts["test"], facts["group_test"], *tables, cost=facts["cost"])
+
+    def save_plans(self, plans: Iterable[Plan], instead_of: Sequence[str] = ()) -> None:
+        """Keep plans as ``plans/NAME.yaml``; the plans named in ``instead_of`` go first."""
+        for name in instead_of:
+            (self.path / "plans" / f"{name}.yaml").unlink(missing_ok=True)
+        for plan in plans:
+            with self.writing(f"plans/{plan.name}.yaml") as file:
+                file.write_text(yaml.safe_dump(plan.to_dict(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+    def plans(self) -> list[Plan]:
+        """Return the plans of the run by name, those that a person wrote among them; the recommended one last.
+
+        Raises:
+            InputError: a plan that cannot be read (each file named).
+        """
+        found, faults = [], []
+        for file in sorted((self.path / "plans").glob("*.yaml")):
+            try:
+                found.append(Plan.from_dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {}))
+            except (InputError, yaml.YAMLError, AttributeError) as error:
+                why = error.faults[0] if isinstance(error, InputError) else "it is not a plan in YAML"
+                faults.append(f"{file}: {why}")
+        if faults:
+            raise InputError(faults)
+        return sorted(found, key=lambda plan: (plan.kind == "recommended", plan.kind == "control", plan.name))
+
+    def save_comparison(self, comparison: Comparison) -> None:
+        """Keep a Comparison as ``comparison.parquet``, ``candidates.parquet`` and its notes, and the recommended plan."""
+        for name, table in (("comparison", comparison.table), ("candidates", comparison.candidates)):
+            with self.writing(f"{name}.parquet") as file:
+                table.to_parquet(file, index=False)
+        self._save_json("comparison.json", comparison.notes)
+        self.save_plans([comparison.recommended])
+
+    def load_comparison(self) -> Comparison | None:
+        """Return the Comparison, or None before the first."""
+        notes = self._json("comparison.json")
+        recommended = next((plan for plan in self.plans() if plan.kind == "recommended"), None)
+        if notes is None or recommended is None:
+            return None
+        tables = [pd.read_parquet(self.path / f"{name}.parquet") for name in ("comparison", "candidates")]
+        return Comparison(tables[0], tables[1], recommended, notes)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary file that becomes ``name`` of the run folder when the block ends well."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        os.close(handle)
+        file = Path(temporary)
+        try:
+            yield file
+            file.chmod(0o644)
+            file.replace(target)
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _json(self, name: str) -> Any:
+        """Return a JSON artefact, or None where there is none.
+
+        Raises:
+            InputError: it cannot be read, or is of a newer format.
+        """
+        file = self.path / name
+        if not file.is_file():
+            return None
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            newer = found.pop("format") > FORMAT
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise InputError(f"{file}: should be JSON written by cotrain; it is damaged: remove it and run its verb again") from None
+        if newer:
+            raise InputError(f"{file}: written by a newer cotrain; this version reads format {FORMAT}: update cotrain")
+        return found
+
+    def _save_json(self, name: str, values: Mapping[str, Any]) -> None:
+        """Keep plain values."""
+        with self.writing(name) as file:
+            file.write_text(json.dumps({"format": FORMAT, **values}, indent=1, default=_plain), encoding="utf-8")
+
+    def save_spec(self) -> None:
+        """Keep the resolved study in the run folder."""
+        with self.writing(STUDY) as file:
+            file.write_text(yaml.safe_dump({"format": FORMAT, **self.resolved.plain()}, sort_keys=False, allow_unicode=True), "utf-8")
+
+    def forget(self, *names: str) -> None:
+        """Remove artefacts that no longer hold."""
+        for name in names:
+            target = self.path / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy scalars, tuples and nouns as JSON knows them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return asdict(value)
+    return str(value)

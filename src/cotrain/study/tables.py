@@ -1,0 +1,48 @@
+"""What the report is made of, from the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from cotrain.grouping.group import group
+from cotrain.grouping.passing import listing
+from cotrain.grouping.plan import Plan
+from cotrain.grouping.robustness import sentences
+from cotrain.reporting.tables import RunTables
+from cotrain.study import data
+from cotrain.study.steps import trained_groups
+from cotrain.study.study import Study
+
+
+def tables(study: Study) -> RunTables:
+    """Return everything that the run folder holds; what is not there yet is None or empty."""
+    scores, affinity = study.find_scores("pvi"), study.find_affinity("pvi")
+    plans = [plan for plan in study.plans() if plan.kind != "recommended"]
+    passing = None
+    unforced: dict[str, Plan] = {}
+    if affinity is not None:
+        passing = listing(affinity, study.resolved.plan)
+        if study.resolved.plan.together or study.resolved.plan.apart:
+            free = replace(study.resolved.plan, together=(), apart=())
+            unforced = {plan.name: plan for plan in group(affinity, free, "pvi")}
+    return RunTables(
+        name=study.resolved.name, tasks_rows=data.rows(study), check=study.checked, scores=scores, affinity=affinity, plans=plans,
+        comparison=study.load_comparison(), costs=costs(study), spec=study.resolved.plain(), provenance=study.provenance,
+        looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, notes=sentences(scores, study.resolved.plan) if scores is not None else (),
+    )  # fmt: skip
+
+
+def costs(study: Study) -> pd.DataFrame:
+    """Return one line per fit of the study: ``group``, ``seed``, ``seconds``, ``updates``, ``tokens``, ``parameters``."""
+    columns = ("seconds", "updates", "tokens", "parameters")
+    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in data.fits(study, trained_groups(study))]
+    return pd.DataFrame(lines, columns=["group", "seed", *columns])
+
+
+def _of(cost: Mapping[str, float], columns: tuple[str, ...]) -> dict[str, float]:
+    """Return the named costs of a fit."""
+    return {column: float(cost.get(column, float("nan"))) for column in columns}
+
