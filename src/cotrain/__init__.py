@@ -12,22 +12,43 @@ from typing import Any
 __version__ = version("cotrain")
 
 _WHERE = {
+    # verbs: functions of nouns, without a run folder
+    "check": "tasks.checks:check",
+    "train": "training.train:train",
+    "score": "pvi.finetune:score",
+    "relate": "affinity.pvi:relate",
+    "group": "grouping.group:group",
+    "controls": "grouping.controls:controls",
+    "compare": "evaluation.compare:compare",
+    "report": "reporting.report:report",
+    # the same in a run folder, from a study file
+    "open_study": "study.open:open_study",
+    "run": "study.run:run",
+    "steps": "study.steps:",
     # nouns
-    "Task": "tasks.task",
-    "Member": "training.group",
-    "Group": "training.group",
-    "Settings": "training.settings",
-    "Fit": "training.fit",
-    "Scores": "pvi.scores",
-    "Affinity": "affinity.affinity",
-    "Plan": "grouping.plan",
-    "Serving": "grouping.plan",
-    "Estimate": "evaluation.estimate",
-    "Comparison": "evaluation.comparison",
-    "Study": "study.study",
+    "Task": "tasks.task:Task",
+    "Source": "tasks.source:Source",
+    "Cut": "tasks.source:Cut",
+    "load": "tasks.load:load",
+    "Member": "training.group:Member",
+    "Group": "training.group:Group",
+    "Settings": "training.settings:Settings",
+    "Fit": "training.fit:Fit",
+    "Scores": "pvi.scores:Scores",
+    "pvi_bits": "pvi.pvi:pvi",
+    "prior": "pvi.pvi:prior",
+    "scores_of": "pvi.arrays:scores_of",
+    "Affinity": "affinity.affinity:Affinity",
+    "Options": "grouping.passing:Options",
+    "Plan": "grouping.plan:Plan",
+    "Serving": "grouping.plan:Serving",
+    "Estimate": "evaluation.estimate:Estimate",
+    "Comparison": "evaluation.comparison:Comparison",
+    "RunTables": "reporting.tables:RunTables",
+    "Study": "study.study:Study",
     # errors
-    "CotrainError": "errors",
-    "InputError": "errors",
+    "CotrainError": "errors:CotrainError",
+    "InputError": "errors:InputError",
 }
 __all__ = ["__version__", *_WHERE]
 
@@ -36,7 +57,9 @@ def __getattr__(name: str) -> Any:
     """Return a public noun or verb, importing its module on first use."""
     if name not in _WHERE:
         raise AttributeError(f"module 'cotrain' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"cotrain.{_WHERE[name]}"), name)
+    module, _, attribute = _WHERE[name].partition(":")
+    found = importlib.import_module(f"cotrain.{module}")
+    return getattr(found, attribute) if attribute else found
 
 
 def __dir__() -> list[str]:
