@@ -1,0 +1,103 @@
+"""From a study file to a Resolved study: every fault of the file at once, with its line and what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cotrain.errors import InputError
+from cotrain.grouping.passing import Options
+from cotrain.study import checks
+from cotrain.study.document import Document
+from cotrain.study.presets import PRESETS, Resolved, options, settings
+from cotrain.study.schema import given
+from cotrain.tasks.source import Source
+from cotrain.training.settings import Settings
+
+
+def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_root: Path | None = None) -> Resolved:
+    """Return the study of a file, its preset and every default written out.
+
+    Args:
+        sets: ``KEY=VALUE``: as if the file had VALUE (YAML) at KEY (``plan.alpha``, ``tasks.cb.delta``).
+        model: replaces ``model``; a local folder is looked for in the working directory.
+        data_root: where relative ``path:`` and local ``hub:`` begin, instead of the folder of the file.
+
+    Raises:
+        InputError: every fault of the file and of ``sets``.
+    """
+    document = Document(path, sets)
+    values, faults = given(document)
+    faults = document.faults + faults + checks.faults(document, values)
+    if data_root is not None and not data_root.is_dir():
+        faults.append(f"--data-root {data_root}: there should be a folder, found none")
+    if model is None and "model" not in document.values:
+        faults.append(f"{path}: model should be there: a Hub id or a local folder of an encoder; or name one with --model")
+    if faults:
+        raise InputError(faults)
+    here = path.absolute().parent
+    root = (data_root or here).absolute()
+    preset = PRESETS[values.get("preset", "default")]
+    encoder = _local(Path.cwd(), model) if model is not None else _local(here, values["model"])
+    training = values.get("training", {})
+    plan = values.get("plan", {})
+    return Resolved(
+        name=study_name(path),
+        preset=values.get("preset", "default"),
+        settings=Settings(encoder, **settings(preset, training)),
+        sources=tuple(_source(name, entry, values, root) for name, entry in values["tasks"].items()),
+        cut=replace(preset.cut, **values.get("splits", {})),
+        seeds=values.get("seeds", preset.seeds),
+        goal=values.get("goal", "fewer"),
+        null=values.get("null", preset.null),
+        score_by=values.get("score_by", preset.score_by),
+        select=values.get("select", preset.select),
+        by=plan.get("by", "pvi"),
+        test=plan.get("test", preset.test),
+        group_test=plan.get("group_test", preset.group_test),
+        plan=Options(**options(preset, plan)),
+        controls=values.get("controls", preset.controls),
+        paper=preset.paper,
+        light_learning_rate=None if "learning_rate" in training else preset.light_learning_rate,
+        root=str(root),
+        overrides=(*(f"{one.replace('=', ' = ', 1)} (--set)" for one in sets), *([f"model = {model} (--model)"] if model else [])),
+    )
+
+
+def study_name(path: Path) -> str:
+    """Return the name of the study of a file: that of its folder where the file is called study, else its own.
+
+    >>> study_name(Path("experiments/general9/study.yaml")), study_name(Path("experiments/general9/study-hub.yaml"))
+    ('general9', 'general9-hub')
+    """
+    found = re.fullmatch(r"study(?:[-_.](.+))?", path.stem)
+    folder = path.absolute().parent.name
+    if not found or not folder:
+        return path.stem
+    return f"{folder}-{found[1]}" if found[1] else folder
+
+
+def _source(name: str, entry: Mapping[str, Any], values: Mapping[str, Any], root: Path) -> Source:
+    """Return the source of an entry, its place found, the study's metric and delta where it has none of its own."""
+    fields = {key: values[key] for key in ("metric", "delta") if key in values} | dict(entry)
+    if "path" in fields:
+        fields["path"] = _below(root, fields["path"])
+    if "hub" in fields:
+        fields["hub"] = _local(root, fields["hub"])
+    return Source(name, **fields)
+
+
+def _local(root: Path, name: str) -> str:
+    """Return a local folder below ``root`` where there is one, else the name: a Hub id or a package."""
+    if name.startswith("package:"):
+        return name
+    return _below(root, name) if name.startswith((".", "/", "~")) or (root / name).is_dir() else name
+
+
+def _below(root: Path, name: str) -> str:
+    """Return the absolute path of a name."""
+    return os.path.normpath(root / Path(name).expanduser())
