@@ -1,1 +1,1 @@
-"""See the modules of this folder."""
+"""The demo: six small clinical-style tasks, generated from templates, whose true V-information is known."""
