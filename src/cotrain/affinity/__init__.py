@@ -1,5 +1,9 @@
-"""Affinity, and the ways to make one."""
+"""Affinity, and the ways to make one; the tests of pairs and of larger sets that it carries."""
 
 METHODS = {"pvi": "cotrain.affinity.pvi:relate"}
-TESTS = ("student", "welch", "paired")
-GROUP_TESTS = ("anova", "welch_anova")
+TESTS = {
+    "student": "cotrain.affinity.tests:student",
+    "welch": "cotrain.affinity.tests:welch",
+    "paired": "cotrain.affinity.tests:welch",  # of tasks without shared rows: there is nothing to pair
+}
+GROUP_TESTS = {"anova": "cotrain.affinity.tests:anova", "welch_anova": "cotrain.affinity.tests:welch_anova"}

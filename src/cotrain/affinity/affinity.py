@@ -26,12 +26,16 @@ class Affinity:
 
     Attributes:
         method: what made it: ``pvi``.
-        test: the pair test: ``student``, ``welch`` or ``paired``.
+        test: the pair test of independent samples: ``student``, ``welch`` or ``paired``.
         group_test: the test of three or more tasks: ``anova`` or ``welch_anova``.
-        tasks: one line per task, columns ``TASK_COLUMNS``: sizes, mean PVI with its standard error, moments, state.
-        pairs: one line per unordered pair (target < helper by name), columns ``PAIR_COLUMNS``. A state is empty,
-            ``identical`` (all differences 0), ``shared rows`` (tested as if independent, preset ``paper``), or
-            ``too few``. ``covariance_bits2`` is that of the two mean estimates (0 for tasks without shared rows).
+        tasks: one line per task, columns ``TASK_COLUMNS``: sizes, mean PVI with its standard error, moments, state. With
+            fewer than two clusters nothing is known of the error (nan).
+        pairs: one line per unordered pair (target < helper by name), columns ``PAIR_COLUMNS``. ``test`` is what was run:
+            ``paired`` on the same rows, ``joint`` (bootstrap) where some rows or clusters are shared, else the test asked
+            for. A state is empty, ``identical`` (all differences 0), ``shared rows`` (tested as if independent, preset
+            ``paper``), ``no variance`` (p is 0 or 1) or ``too few`` (a task with fewer than two clusters; p is 1 and means
+            nothing). ``shared_rows`` counts rows in clusters of both tasks; ``covariance_bits2`` is that of the two means
+            over drawing clusters (0 for tasks without shared rows).
         cost: what making it cost besides the fits of the single-task learners: ``fits``, ``seconds``.
     """
 
@@ -48,3 +52,6 @@ class Affinity:
                 raise InputError(f"the {name} table of an affinity lacks the columns {', '.join(missing)}")
         if self.tasks["task"].duplicated().any():
             raise InputError("an affinity has a task twice")
+        known = set(self.tasks["task"])
+        if strangers := sorted((set(self.pairs["target"]) | set(self.pairs["helper"])) - known):
+            raise InputError(f"the pairs of an affinity name tasks that it does not have: {', '.join(strangers)}")

@@ -6,15 +6,34 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cotrain.errors import InputError
+
 
 def prior(train_counts: Sequence[int]) -> np.ndarray:
-    """Return (K,) log2 training frequencies: the best null model, in closed form.
+    """Return (K,) log2 training frequencies: the best null model, in closed form; −inf for a label that train lacks.
+
+    Raises:
+        InputError: counts that are negative, or all 0.
 
     >>> prior([1, 1]).tolist()
     [-1.0, -1.0]
     """
     counts = np.asarray(train_counts, dtype=float)
-    return np.log2(counts / counts.sum())
+    if not counts.sum() > 0 or (counts < 0).any():
+        raise InputError(f"training rows per label should be 0 or more and not all 0, found {counts.tolist()}")
+    with np.errstate(divide="ignore"):
+        return np.log2(counts / counts.sum())
+
+
+def entropy(train_counts: Sequence[int]) -> float:
+    """Return the entropy in bits of the training labels.
+
+    >>> entropy([2, 1, 1])
+    1.5
+    """
+    counts = np.asarray(train_counts, dtype=float)
+    there = counts[counts > 0] / counts.sum()
+    return float(-(there * np.log2(there)).sum())
 
 
 def pvi(log2_p: np.ndarray, gold: np.ndarray, log2_null: np.ndarray) -> np.ndarray:

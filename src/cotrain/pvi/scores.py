@@ -13,6 +13,8 @@ COLUMNS = (
     "guess", "cluster", "source",
 )  # fmt: skip
 
+TASK_COLUMNS = ("task", "labels", "n_train", "entropy_bits", "state", "state_reason", "collapsed_seeds", "failed_seeds", "null_gap_bits")
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -24,7 +26,8 @@ class Scores:
             ``epoch`` is the (cross-selected) epoch of that row.
         tasks: one line per task: ``task``, ``labels`` (K), ``n_train``, ``entropy_bits`` (of train labels), ``state``
             (ok, not_learned, overfit), ``state_reason``, ``collapsed_seeds``, ``failed_seeds``,
-            ``null_gap_bits`` (fine-tuned minus prior null, nan without one).
+            ``null_gap_bits`` (NLL of the fine-tuned null minus that of the prior, on the rows scored; nan without one),
+            ``v_bits`` (V-information over all seeds) and ``v_bits_without_collapsed`` (the same without collapsed ones).
         by_epoch: ``task``, ``seed``, ``epoch``, ``split``, ``v_information_bits``, ``nll_bits``, ``accuracy``.
     """
 
@@ -35,3 +38,7 @@ class Scores:
     def __post_init__(self) -> None:
         if missing := [c for c in COLUMNS if c not in self.table.columns]:
             raise InputError(f"scores lack the columns {', '.join(missing)}")
+        if missing := [c for c in TASK_COLUMNS if c not in self.tasks.columns]:
+            raise InputError(f"the tasks table of scores lacks the columns {', '.join(missing)}")
+        if strange := sorted(set(self.table["task"]) ^ set(self.tasks["task"])):
+            raise InputError(f"scores should have rows and a line for each task; these have one of both only: {', '.join(strange)}")

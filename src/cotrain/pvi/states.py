@@ -7,25 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from cotrain.pvi.pvi import entropy
 from cotrain.pvi.seeds import Moments
 from cotrain.training.fit import Fit
 
+STATES = ("ok", "not_learned", "overfit")
 _FLAT = 0.98
+_CONSTANT_BITS = 1e-6
 
 
 def interval(moments: Moments, level: float = 0.95) -> tuple[float, float]:
-    """Return the two-sided t interval of a mean."""
+    """Return the two-sided t interval of a mean; nan ends where fewer than two clusters leave it unknown."""
     half = float(stats.t.ppf(0.5 + level / 2, moments.df)) * moments.se
     return moments.mean - half, moments.mean + half
 
 
 def state(selected: Moments, scored: Moments) -> tuple[str, str]:
-    """Return (state, reason) of a task from V-information at the cross-selected and at the scored epoch."""
+    """Return (state, reason) of a task from V-information at the cross-selected and at the scored epoch.
+
+    ``not_learned``: the lower 95 % bound is not above 0 where it was best; ``overfit``: learned there, but the upper bound
+    is below 0 at the scored epoch.
+    """
+    if selected.clusters < 2:
+        return "not_learned", f"{selected.n} held-out rows in {selected.clusters} cluster say nothing about V-information"
     low = interval(selected)[0]
-    if low <= 0:
+    if not low > 0:
         return "not_learned", f"V-information {selected.mean:.3f} bit, its 95 % interval reaches {low:.3f}: not above 0"
-    high = interval(scored)[1]
-    if high < 0:
+    if interval(scored)[1] < 0:
         return "overfit", f"learned at its best epoch, but V-information {scored.mean:.3f} bit at the scored epoch"
     return "ok", ""
 
@@ -34,14 +42,18 @@ def flat(fit: Fit, task: str) -> bool:
     """Whether the training loss of a member never fell below .98 of its label entropy, or its output is constant."""
     if fit.failed:
         return False
-    frequency = np.asarray(fit.train_counts[task], dtype=float) / sum(fit.train_counts[task])
-    entropy = float(-(frequency * np.log2(np.maximum(frequency, 1e-12))).sum())
-    losses = fit.history.loc[fit.history["task"] == task, "train_bits"]
+    losses = fit.history.loc[fit.history["task"] == task, "train_bits"].to_numpy(dtype=float)
+    losses = losses[~np.isnan(losses)]
+    if len(losses) and not (losses < _FLAT * entropy(fit.train_counts[task])).any():
+        return True
     last = fit.blocks[task, "dev"].log2_p[-1]
-    return bool((losses >= _FLAT * entropy).all() or np.ptp(last, axis=0).max() < 1e-6)
+    return bool(len(last) > 1 and np.ptp(last, axis=0).max() < _CONSTANT_BITS)
 
 
 def collapsed(fits: Sequence[Fit], task: str) -> list[int]:
-    """Return the seeds at which ``task`` collapsed in the fits of one group: flat there, while another seed learned."""
+    """Return the seeds at which ``task`` collapsed in the fits of one group: flat there, while another seed learned.
+
+    Where no seed learns, none collapsed: the task is not learned.
+    """
     seeds = [fit.seed for fit in fits if flat(fit, task)]
     return seeds if len(seeds) < len([fit for fit in fits if not fit.failed]) else []
