@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from cotrain.study.presets import Resolved
 from cotrain.tasks.source import Source
 
-_FREE = ("metric", "delta", "private", "labels", "label", "name")  # label and labels are compared as tasks
+_NOT_ROWS = ("name", "label", "labels", "private", "metric", "delta")
+_DECISIONS = {
+    "goal": "goal", "null": "null", "score_by": "score_by", "select": "select", "by": "plan.by", "test": "plan.test",
+    "group_test": "plan.group_test", "paper": "scores on test, as the paper", "root": "folder of the data",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Changes:
     """Differences in words.
 
     Attributes:
-        added: what leaves every existing row and fit as it is: new tasks, seeds, controls, and how things are decided.
+        added: what leaves the rows and fits that exist as they are: new tasks, seeds and controls, and how it is decided.
         changed: what alters rows or fits of existing tasks; it needs ``--update``.
     """
 
@@ -27,65 +32,78 @@ class Changes:
 
 
 def changes(old: Resolved, new: Resolved) -> Changes:
-    """Return what was added to, and what was changed in, ``old`` to make ``new``."""
-    added, changed = _tasks(old, new)
-    changed += _differences("splits.", old.cut, new.cut)
-    by_size = old.light_learning_rate is not None and old.light_learning_rate == new.light_learning_rate
-    changed += [
-        words.removeprefix("training.") if words.startswith("training.model") else words
-        for words in _differences("training.", old.settings, new.settings, ["learning_rate"] if by_size else [])
-    ]
-    if not by_size and old.settings.learning_rate == new.settings.learning_rate and old.light_learning_rate != new.light_learning_rate:
-        changed.append(f"the learning rate of a light encoder: {old.light_learning_rate} → {new.light_learning_rate}")
-    for word, before, after in (("seed", old.seeds, new.seeds), ("control", old.controls, new.controls)):
-        added += [f"{word} {one}" for one in after if one not in before]  # type: ignore[operator]
-        added += [f"{word} {one} is left out" for one in before if one not in after]  # type: ignore[operator]
-    added += _differences("plan.", old.plan, new.plan, ["paper"])
-    keys = {"by": "plan.by", "test": "plan.test", "group_test": "plan.group_test"}
-    for key in ("by", "test", "group_test", "goal", "null", "score_by", "select", "paper"):
-        added += _difference(keys.get(key, key), getattr(old, key), getattr(new, key))
+    """Return what must be added to ``old``, and what must be changed in it, to make ``new``."""
+    before, after = _rows(old), _rows(new)
+    added = [f"task {task}" for task in after if task not in before]
+    changed = [f"task {task} is gone" for task in before if task not in after]
+    for task in (task for task in before if task in after):
+        changed += [f"task {task}: {words}" for words in _differences(before[task], after[task])]
+    changed += _differences(asdict(old.cut), asdict(new.cut), "splits.")
+    changed += _differences(_settings(old, new), _settings(new, old), "training.")
+    for word, then, now in (("seed", old.seeds, new.seeds), ("control", old.controls, new.controls)):
+        added += [f"{word} {x}" for x in now if x not in then] + [f"{word} {x} is left out" for x in then if x not in now]
+    one, two = _sources(old), _sources(new)
+    for task in (task for task in one if task in two):
+        added += [f"task {task}: {words}" for words in _differences(_free(one[task]), _free(two[task]))]
+    added += _differences({k: v for k, v in asdict(old.plan).items() if k != "paper"}, asdict(new.plan), "plan.")
+    added += _differences(_decisions(old), _decisions(new))
     return Changes(tuple(added), tuple(changed))
 
 
-def _tasks(old: Resolved, new: Resolved) -> tuple[list[str], list[str]]:
-    """Return what was added to and changed in the tasks."""
-    added, changed = [], []
-    before, after = ({task: (s, column) for s in r.sources for task, column in s.tasks.items()} for r in (old, new))
-    added += [f"task {task}" for task in after if task not in before]
-    changed += [f"task {task} is gone" for task in before if task not in after]
-    for task in (t for t in before if t in after):
-        (one, column), (two, column_now) = before[task], after[task]
-        changed += [f"task {task}: {words}" for words in _difference("label", column, column_now)]
-        changed += [f"task {task}: {words}" for words in _differences("", _at(one, old), _at(two, new), _FREE)]
-        for key in ("metric", "delta", "private"):
-            added += [f"task {task}: {words}" for words in _difference(key, getattr(one, key), getattr(two, key))]
-    return added, changed
+def kept(old: Resolved, new: Resolved) -> tuple[str, ...]:
+    """Return the tasks whose rows are read as before."""
+    before, after = _rows(old), _rows(new)
+    return tuple(task for task in after if before.get(task) == after[task])
 
 
-def _at(source: Source, study: Resolved) -> dict[str, Any]:
-    """Return the fields of a source, its place relative to where the study's data begin: moved data are the same data."""
-    values = {f.name: getattr(source, f.name) for f in fields(source)}
-    for key in ("path", "hub"):
-        if values[key] and study.root and os.path.isabs(values[key]):
-            values[key] = os.path.relpath(values[key], study.root)
+def _sources(study: Resolved) -> dict[str, Source]:
+    """Return the source of each task."""
+    return {task: source for source in study.sources for task in source.tasks}
+
+
+def _rows(study: Resolved) -> dict[str, dict[str, Any]]:
+    """Return by task what makes its rows; places are relative to the folder of the data, so that moved data are the same."""
+    found = {}
+    for task, source in _sources(study).items():
+        values = {key: value for key, value in asdict(source).items() if key not in _NOT_ROWS}
+        for key in ("path", "hub"):
+            if values[key] and study.root and Path(values[key]).is_absolute():
+                values[key] = os.path.relpath(values[key], study.root)
+        found[task] = {"label": source.tasks[task], **values}
+    return found
+
+
+def _free(source: Source) -> dict[str, Any]:
+    """Return what a task may change without a change of its rows."""
+    return {key: getattr(source, key) for key in ("metric", "delta", "private")}
+
+
+def _decisions(study: Resolved) -> dict[str, Any]:
+    """Return how things are decided, by the words of the study file."""
+    return {words: getattr(study, key) for key, words in _DECISIONS.items()}
+
+
+def _settings(study: Resolved, other: Resolved) -> dict[str, Any]:
+    """Return the settings of fits; a learning rate that goes by the size of the encoder is that rule, not its outcome."""
+    values = asdict(study.settings)
+    if study.light_learning_rate is not None:
+        heavy = min(study.settings.learning_rate, other.settings.learning_rate)
+        values["learning_rate"] = f"{heavy} ({study.light_learning_rate} for a light encoder)"
     return values
 
 
-def _differences(prefix: str, old: Any, new: Any, without: Iterable[str] = ()) -> list[str]:
-    """Return in words the fields that differ."""
-    one, two = (x if isinstance(x, dict) else {f.name: getattr(x, f.name) for f in fields(x)} for x in (old, new))
-    return [words for key in one if key not in without for words in _difference(prefix + key, one[key], two[key])]
-
-
-def _difference(key: str, old: Any, new: Any) -> list[str]:
-    """Return ``key: old → new``, or nothing where they are equal."""
-    return [] if old == new else [f"{key}: {_shown(old)} → {_shown(new)}"]
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield in words what differs."""
+    for key, value in old.items():
+        if value != new[key]:
+            name = key if key == "model" else prefix + key
+            yield f"{name}: {_shown(value)} → {_shown(new[key])}"
 
 
 def _shown(value: Any) -> str:
     """Return a value as the study file writes it."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_shown, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {_shown(v)}" for k, v in value.items()) + "}"
-    return "none" if value is None else str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
 from cotrain.choose import unknown
@@ -11,18 +11,18 @@ from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
 from cotrain.grouping import CONTROLS, OBJECTIVES, RULES, SELECTIONS
 from cotrain.grouping.passing import Options
-from cotrain.study.document import Document, Location
-from cotrain.study.presets import NOT_YET, PRESETS, options, settings
+from cotrain.study.document import Document, Fault, Location
+from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.rendering import columns_of
-from cotrain.tasks.source import Cut, Source
+from cotrain.tasks.source import SPLIT_NAMES, Source
 from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.settings import Settings
 
 _KNOWN: dict[Location, tuple[str, Any]] = {
     ("preset",): ("preset", PRESETS),
-    ("goal",): ("goal", ("fewer", "better")),
-    ("null",): ("null model", ("prior", "finetune")),
+    ("goal",): ("goal", get_args(Goal)),
+    ("null",): ("null model", get_args(Null)),
     ("score_by",): ("selection of epochs", EPOCHS),
     ("select",): ("selection of epochs", EPOCHS),
     ("metric",): ("metric", METRICS),
@@ -34,162 +34,195 @@ _KNOWN: dict[Location, tuple[str, Any]] = {
     ("plan", "objective"): ("objective", OBJECTIVES),
     ("training", "device"): ("device", ("auto", "cpu", "cuda", "mps")),
 }
-_BAD = set('[]+@/\\:*?"<>|')  # in the names of groups, or not in the names of folders
-Fault = tuple[Location, str]
+_BAD = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
+_Found = Iterator[tuple[Location, str]]
 
 
-def faults(document: Document, values: Mapping[str, Any]) -> list[str]:
-    """Return the faults of values of the right types, in words; what is not of the right type is not among them."""
-    parts = (_names, _seeds, _cut, _training, _tasks, _plan)
-    return [f"{document.place(location)}: {words}" for part in parts for location, words in part(document, values)]
+def faults(document: Document, values: Mapping[str, Any]) -> list[Fault]:
+    """Return the faults of ``values``, which have the right types; ``document`` says what else the file has, and where."""
+    written = document.values.get("tasks")
+    entries = written if isinstance(written, dict) else {}
+    found: list[tuple[Location, str]] = []
+    if not written:
+        found.append((("tasks",), "there should be at least one task, such as tasks: {cb: {path: data/cb, text: premise}}"))
+    for part in (
+        _names(values),
+        _controls(document.values),
+        _seeds(document.values),
+        _splits(values),
+        _training(values),
+        _tasks(values, entries),
+        _plan(values, entries),
+    ):
+        found += part
+    return [document.fault(location, words) for location, words in found]
 
 
-def _names(document: Document, values: Mapping[str, Any]) -> Iterator[Fault]:
+def _names(values: Mapping[str, Any]) -> _Found:
     """Yield names that are not among the known ones."""
     for location, (kind, known) in _KNOWN.items():
         found: Any = values
         for part in location:
             found = found.get(part) if isinstance(found, Mapping) else None
-        if found in NOT_YET and kind == "preset":
+        if kind == "preset" and found in NOT_YET:
             yield location, f"preset '{found}' does not exist yet. Known: {', '.join(sorted(known))}"
         elif found is not None and found not in known:
             yield location, unknown(kind, found, known)
-    for i, name in enumerate(values.get("controls", ())):
+
+
+def _items(written: Mapping[str, Any], key: str, kind: type) -> list[tuple[int, Any]]:
+    """Return the items of a list that have the right type, with their places, also where another item has not."""
+    found = written.get(key)
+    return [(i, item) for i, item in enumerate(found) if type(item) is kind] if isinstance(found, tuple) else []
+
+
+def _controls(written: Mapping[str, Any]) -> _Found:
+    """Yield controls that are unknown or there twice."""
+    for i, name in _items(written, "controls", str):
         if name not in CONTROLS:
             yield ("controls", i), unknown("control", name, CONTROLS)
-        elif name in values["controls"][:i]:
-            yield ("controls", i), f"control '{name}' is there twice"
+        elif name in written["controls"][:i]:
+            yield ("controls", i), f"control '{name}' is there twice; name it once"
 
 
-def _seeds(document: Document, values: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield seeds that are there twice or are none."""
-    seeds = values.get("seeds")
-    if seeds == ():
-        yield ("seeds",), "there should be at least one seed, such as [42, 52, 62]"
-    for i, seed in enumerate(seeds or ()):
+def _seeds(written: Mapping[str, Any]) -> _Found:
+    """Yield seeds that are out of range or there twice."""
+    if written.get("seeds") == ():
+        yield ("seeds",), "there should be at least one seed, such as seeds: [42, 52, 62]"
+    for i, seed in _items(written, "seeds", int):
         if not 0 <= seed < 2**32:
-            yield ("seeds", i), f"a seed should be between 0 and 4294967295, found {seed}"
-        elif seed in seeds[:i]:
+            yield ("seeds", i), f"a seed should be between 0 and {2**32 - 1}, found {seed}"
+        elif seed in written["seeds"][:i]:
             yield ("seeds", i), f"seed {seed} is there twice; a fit with the same seed is the same fit"
 
 
-def _share(value: float | str) -> str:
-    """Return what is wrong with the size of a split, or nothing."""
-    if isinstance(value, str):
-        return "'train' cannot be held out; name another split or a share" if value.lower() in ("train", "training") else ""
-    return "" if 0 < value < 1 else f"should be the name of a published split or a share between 0 and 1, found {value:g}"
-
-
-def _cut(document: Document, values: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield sizes of splits that are none."""
+def _splits(values: Mapping[str, Any]) -> _Found:
+    """Yield what is wrong with the cut of all tasks."""
     cut = values.get("splits", {})
-    for key, value in cut.items():
-        if key in ("test", "dev") and (words := _share(value)):
-            yield ("splits", key), f"splits.{key}: {words}"
-        if key in ("seed", "max_train", "max_held_out") and value < 0:
-            yield ("splits", key), f"splits.{key} should be 0 or more, found {value}"
-    if isinstance(cut.get("test"), str) and cut.get("test") == cut.get("dev"):
-        yield ("splits", "dev"), f"the split '{cut['dev']}' cannot be test and dev at once"
+    for key, words in _sizes({key: cut[key] for key in ("test", "dev") if key in cut}):
+        yield ("splits", key), words
+    for key in ("seed", "max_train", "max_held_out"):
+        if cut.get(key, 0) < 0:
+            yield ("splits", key), f"splits.{key} should be 0 or more, found {cut[key]}"
 
 
-def _training(document: Document, values: Mapping[str, Any]) -> Iterator[Fault]:
+def _sizes(splits: Mapping[str, float | str]) -> Iterator[tuple[str, str]]:
+    """Yield the sides of a cut that are no split and no share."""
+    for side, size in splits.items():
+        if side not in ("test", "dev"):
+            yield side, unknown("key", side, ("test", "dev"))
+        elif isinstance(size, str):
+            if SPLIT_NAMES.get(size.lower()) == "train":
+                yield side, f"splits.{side}: the split '{size}' cannot be held out; name another split or a share"
+        elif not 0 < size < 1:
+            yield side, f"splits.{side} should be a published split or a share between 0 and 1, found {size:g}"
+    if isinstance(splits.get("test"), str) and splits.get("test") == splits.get("dev"):
+        yield "dev", f"the split '{splits['dev']}' cannot be test and dev at once"
+
+
+def _training(values: Mapping[str, Any]) -> _Found:
     """Yield settings out of range, each judged alone."""
     for key, value in values.get("training", {}).items():
         try:
             Settings("", **{key: value})
         except InputError as error:
-            yield from ((("training", key), fault) for fault in error.faults)
+            yield ("training", key), " ".join(error.faults)
 
 
-def _tasks(document: Document, values: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what is wrong with each task, and with all of them."""
-    if not document.values.get("tasks"):
-        yield ("tasks",), "there should be at least one task, such as tasks: {cb: {path: data/cb, text: premise, label: label}}"
-    if "delta" in values and not 0 < values["delta"] < float("inf"):
-        yield ("delta",), f"delta should be above 0, found {values['delta']}"
+def _tasks(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
+    """Yield what is wrong with each task, and names that two entries make."""
+    yield from ((("delta",), words) for words in _delta(values))
     taken: dict[str, str] = {}
     for name, entry in values.get("tasks", {}).items():
-        yield from ((("tasks", name, *key), f"task {name}: {words}") for key, words in _entry(entry, _raw(document, name)))
+        yield from (
+            (("tasks", name, key) if key else ("tasks", name), f"task {name}: {words}") for key, words in _entry(entry, entries[name])
+        )
         for task in Source(name, labels=entry.get("labels", ())).tasks:
             if task in taken:
-                yield ("tasks", name), f"task {task} is named twice, by {taken[task]} and {name}; rename one"
+                yield ("tasks", name), f"task {task} is made twice, by {taken[task]} and by {name}; rename one"
             if set(task) & _BAD or not task.isprintable() or task != task.strip(" .-"):
-                yield (
-                    ("tasks", name),
-                    f"task {task!r}: the name should be without blanks, dots and dashes at its ends, and without {' '.join(sorted(_BAD))}",
-                )
+                bad = " ".join(sorted(_BAD))
+                yield ("tasks", name), f"task '{task}': a name should have none of {bad} and no blank, dot or dash at its ends"
             taken[task] = name
 
 
-def _raw(document: Document, name: str) -> Mapping[str, Any]:
-    """Return an entry as it is written."""
-    entry = document.values["tasks"][name]
-    return entry if isinstance(entry, dict) else {}
+def _delta(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a delta."""
+    if not 0 < fields.get("delta", 1) < float("inf"):
+        yield f"delta should be above 0, found {fields['delta']}: how much of the metric may be lost?"
 
 
-def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what is wrong with one task."""
-    places = [key for key in ("path", "hub") if written.get(key) is not None]
+def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with one task, by key; ``written`` has the keys that are at fault already, too."""
+    places = [key for key in ("path", "hub") if key in written]
     if len(places) != 1:
-        yield tuple(places[1:]), f"there should be a path or a hub, found {'both' if places else 'neither'}"
-    for key in ("path", "hub", "label", "id", "group", "split_column"):
-        if entry.get(key) == "":
-            yield (key,), f"{key} should not be empty"
+        yield "", f"there should be a path or a hub, found {'both' if places else 'neither'}"
+    for key, value in entry.items():
+        if value == "":
+            yield key, f"{key} should not be empty"
     form = entry.get("format", "tabular")
     if ":" not in form and form not in READERS:
-        yield ("format",), unknown("format", form, READERS)
+        yield "format", unknown("format", form, READERS)
     elif form == "hub" and places == ["path"]:
-        yield ("format",), "the format hub needs hub: a Hub id or a local folder in its layout, found path"
+        yield "format", "the format hub reads hub: a Hub id or a local folder in its layout; found path"
     for key in ("text", "pair"):
         try:
             columns_of(entry.get(key, "text"))
         except InputError as error:
-            yield from (((key,), f"{key}: {fault}") for fault in error.faults)
-    labels, names = entry.get("labels"), entry.get("names")
-    if labels is not None and "label" in written:
-        yield ("labels",), "there should be label (one column) or labels (several), found both"
-    if labels is not None and (not labels or len(set(labels)) != len(labels)):
-        yield ("labels",), "labels should be different columns, such as [negation, uncertainty]"
-    if names is not None and (len(set(names)) != len(names) or len(names) < 2):
-        yield ("names",), "names should be two different names or more, in the order of the integers"
-    for key, value in entry.get("splits", {}).items():
-        words = _share(value) if key in ("test", "dev") else unknown("key", key, ("test", "dev"))
-        if words:
-            yield ("splits", key), f"splits.{key}: {words}"
-    if entry.get("metric", METRICS[0]) not in METRICS:
-        yield ("metric",), unknown("metric", entry["metric"], METRICS)
-    if "delta" in entry and not 0 < entry["delta"] < float("inf"):
-        yield ("delta",), f"delta should be above 0, found {entry['delta']}"
+            yield key, f"{key}: {' '.join(error.faults)}"
+    labels, names = entry.get("labels", ("one",)), entry.get("names", ("one", "two"))
+    if "label" in written and "labels" in written:
+        yield "labels", "there should be label (one column) or labels (several), found both"
+    if not labels or len(set(labels)) < len(labels):
+        yield "labels", "labels should be different columns, such as [negation, uncertainty]"
+    if len(names) < 2 or len(set(names)) < len(names):
+        yield "names", "names should be two or more that differ, in the order of the integers"
+    yield from (("splits", words) for _, words in _sizes(entry.get("splits", {})))
+    if (metric := entry.get("metric", METRICS[0])) not in METRICS:
+        yield "metric", unknown("metric", metric, METRICS)
+    yield from (("delta", words) for words in _delta(entry))
 
 
-def _plan(document: Document, values: Mapping[str, Any]) -> Iterator[Fault]:
+def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     """Yield options out of range, sets of tasks that are none, and keys that contradict each other."""
-    preset = PRESETS.get(values.get("preset", "default"), PRESETS["default"])
-    plan = dict(values.get("plan", {}))
-    tasks = [t for name, entry in values.get("tasks", {}).items() for t in Source(name, labels=entry.get("labels", ())).tasks]
-    tasks += [name for name in document.values.get("tasks") or () if name not in values.get("tasks", {})]
+    plan: dict[str, Any] = values.get("plan", {})
     for key in ("together", "apart"):
-        for i, sets in enumerate(plan.get(key, ())):
-            if len(set(sets)) < 2:
-                yield ("plan", key, i), f"plan.{key}: each set should name two tasks or more"
-            for name in sets:
-                if name not in tasks:
-                    yield ("plan", key, i), f"plan.{key}: {unknown('task', name, tasks)}"
+        for i, names in enumerate(plan.get(key, ())):
+            yield from ((("plan", key, i), f"plan.{key}: {words}") for words in _set(names, values, entries))
+    good = {key: value for key, value in plan.items() if value is not None}
     for key, least in (("largest", 2), ("models", 1)):
         if plan.get(key, least) < least:
-            yield ("plan", key), f"plan.{key} should be {least} or more, found {plan.pop(key)}"
-    good = dict(plan)
+            yield ("plan", key), f"plan.{key} should be {least} or more, found {good.pop(key)}"
     for key in ("alpha", "margin", "margin_bits", "rule", "select", "objective"):
-        if key in plan:
-            try:
-                Options(**{"select": "nested", **({key: plan[key]})})
-            except InputError as error:
-                del good[key]
-                if ("plan", key) not in _KNOWN:
-                    yield from ((("plan", key), f"plan: {fault}") for fault in error.faults)
+        try:
+            Options(**{"select": "nested", **{k: v for k, v in plan.items() if k == key}})
+        except InputError as error:
+            del good[key]
+            if ("plan", key) not in _KNOWN:
+                yield ("plan", key), f"plan: {' '.join(error.faults)}"
     if good.get("select") == "nested" and good.get("rule", "any") != "any":
-        yield ("plan", "rule"), "plan: the selection nested uses no rule; leave the rule out, or choose select: partition"
-    try:
-        Options(**options(preset, good))
-    except InputError as error:
-        yield from ((("plan",), f"plan: {fault}") for fault in error.faults)
+        yield ("plan", "rule"), "plan: the selection nested uses no rule; leave out the rule, or choose select: partition"
+    if good.get("select", "partition") != "partition" and (idle := [key for key in ("objective", "models") if key in good]):
+        yield ("plan", idle[0]), f"plan.{idle[0]} belongs to select: partition, found select: {good['select']}; leave one out"
+    else:
+        try:
+            Options(**options(PRESETS.get(values.get("preset", ""), PRESETS["default"]), good))
+        except InputError as error:
+            yield from ((("plan",), f"plan: {words}") for words in error.faults)
+
+
+def _set(names: tuple[str, ...], values: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a set of tasks that must share a group or must not."""
+    if len(set(names)) < 2:
+        yield "each set should name two tasks or more"
+    tasks: list[str] = []
+    unclear: set[str] = set()
+    for name in entries:
+        entry = values.get("tasks", {}).get(name)
+        if entry is None or ("labels" in entries[name] and "labels" not in entry):
+            unclear.add(name)  # at fault: which tasks it makes is not known
+        else:
+            tasks += Source(name, labels=entry.get("labels", ())).tasks
+    for name in names:
+        if name not in tasks and name.partition(".")[0] not in unclear and name not in unclear:
+            yield unknown("task", name, dict.fromkeys(tasks))

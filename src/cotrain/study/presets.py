@@ -91,18 +91,20 @@ def settings(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
 def options(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of Options: those given, else what goes with them, else the preset's.
 
-    The ``nested`` plans of preset ``default`` use no test and no budget, so a part of another plan asks for the whole of it:
+    A part of another plan than the preset's asks for the whole of it:
 
-    - ``models``: the objective is ``budget``.
-    - a ``rule``, an ``objective`` or ``models`` without ``select``: ``partition``, where every task is served once.
-    - a ``select`` without a ``rule``: ``not_different``, but ``any`` under a budget and for ``nested``.
+    - ``models`` without ``objective``: ``budget``.
+    - ``objective`` or ``models`` without ``select``: ``partition``; so does a ``rule`` under preset ``default``, whose
+      ``nested`` plans use none.
+    - ``select`` without ``rule`` under preset ``default``: ``not_different``, but ``any`` under a budget and for ``nested``.
     """
     base = {f.name: getattr(preset.plan, f.name) for f in fields(Options)}
     given = {k: v for k, v in given.items() if k in base}
     chosen = {**base, **given}
     if "models" in given and "objective" not in given:
         chosen["objective"] = "budget"
-    if preset.plan.select == "nested" and "select" not in given and given.keys() & {"rule", "objective", "models"}:
+    wanted = {"objective", "models"} | ({"rule"} if preset.plan.select == "nested" else set())
+    if "select" not in given and given.keys() & wanted:
         chosen["select"] = "partition"
     if "rule" not in given:
         budget = chosen["select"] == "partition" and chosen["objective"] == "budget"

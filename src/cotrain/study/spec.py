@@ -12,7 +12,7 @@ from typing import Any
 from cotrain.errors import InputError
 from cotrain.grouping.passing import Options
 from cotrain.study import checks
-from cotrain.study.document import Document
+from cotrain.study.document import Fault, document
 from cotrain.study.presets import PRESETS, Resolved, options, settings
 from cotrain.study.schema import given
 from cotrain.tasks.source import Source
@@ -30,15 +30,15 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
     Raises:
         InputError: every fault of the file and of ``sets``.
     """
-    document = Document(path, sets)
-    values, faults = given(document)
-    faults = document.faults + faults + checks.faults(document, values)
+    found = document(path, sets)
+    values, faults = given(found)
+    faults += [*found.faults, *checks.faults(found, values)]
     if data_root is not None and not data_root.is_dir():
-        faults.append(f"--data-root {data_root}: there should be a folder, found none")
-    if model is None and "model" not in document.values:
-        faults.append(f"{path}: model should be there: a Hub id or a local folder of an encoder; or name one with --model")
+        faults.append(Fault(True, 0, f"--data-root {data_root}: there should be a folder, found none"))
+    if model is None and not found.values.get("model"):
+        faults.append(found.fault(("model",), "model should be there: a Hub id or a local folder; or name one with --model"))
     if faults:
-        raise InputError(faults)
+        raise InputError(dict.fromkeys(fault.words for fault in sorted(faults)))
     here = path.absolute().parent
     root = (data_root or here).absolute()
     preset = PRESETS[values.get("preset", "default")]
