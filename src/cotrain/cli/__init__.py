@@ -1,5 +1,5 @@
 """The terminal: the only place that parses arguments, prints and exits."""
 
-from cotrain.cli.app import main
+from cotrain.cli.entry import main
 
 __all__ = ["main"]

@@ -1,0 +1,9 @@
+"""What each verb leaves on stdout for people, in the words of the report."""
+
+from cotrain.cli.show.data import check
+from cotrain.cli.show.fits import models, trained
+from cotrain.cli.show.groups import plans, sets
+from cotrain.cli.show.information import affinity, scores
+from cotrain.cli.show.whole import comparison, outcome, status
+
+__all__ = ["affinity", "check", "comparison", "models", "outcome", "plans", "scores", "sets", "status", "trained"]

@@ -1,0 +1,70 @@
+"""``check``: rows, what they can decide, warnings, shared texts, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cotrain.cli.tables import bullets, heading, sentence, write
+from cotrain.reporting.content import Cell, Table, row
+from cotrain.reporting.words import MISSING, count, duration, known, large, listing, number, plural
+
+
+def check(result: Mapping[str, Any]) -> None:
+    """Print rows, what they can decide, warnings, shared texts and the cost plan."""
+    wanted, smallest = result.get("delta", {}), result.get("smallest_delta", {})
+    lines = []
+    for task, facts in result["tasks"].items():
+        tokens, truncated, δ = facts.get("tokens", {}), facts.get("truncated_share"), smallest.get(task)
+        rarest = [min(counts.values(), default=0) for counts in facts["label_counts"].values()]
+        lines.append(row(
+            Cell(task, "strong"), "/".join(map(count, facts["rows"].values())), count(len(facts["labels"])), "/".join(map(count, rarest)),
+            f"{count(tokens['median'])}/{count(tokens['p95'])}" if tokens else MISSING,
+            Cell(f"{100 * truncated:.0f} %" if known(truncated) else MISSING, "warn" if known(truncated) and truncated > 0.05 else ""),
+            count(facts["duplicates_within_splits"] + facts["duplicates_across_splits"]), "/".join(map(count, facts["clusters"].values())),
+            number(wanted.get(task)), Cell(number(δ), "warn" if _too_fine(task, wanted, smallest) else ""),
+        ))  # fmt: skip
+    columns = ("task", "#rows, train/dev/test", "#classes", "#smallest class, train/dev/test", "#tokens, median/p95", "#truncated",
+               "#duplicates", "#clusters, train/dev/test", "#δ wanted", "#δ decidable")  # fmt: skip
+    write(Table(columns, tuple(lines), "Data", "δ decidable: the smallest loss that the dev rows can rule out, at risk .1 and power .8."))
+    if fine := [task for task in result["tasks"] if _too_fine(task, wanted, smallest)]:
+        heading("What can be decided")
+        seeds = plural(len(result["seeds"]), "seed") if result.get("seeds") else "these seeds"
+        sentence(f"At {seeds} the dev rows of {listing(fine)} are too few for the δ wanted. They stay alone unless sharing helps "
+                 "clearly; more dev rows, more seeds or a wider delta would decide.", "warn")  # fmt: skip
+    if result["warnings"]:
+        heading("Warnings")
+        bullets(result["warnings"], "warn")
+    _shared(result.get("shared", ()))
+    if result.get("cost"):
+        _cost(result["cost"], len(result.get("seeds", ())) or 1)
+
+
+def _too_fine(task: str, wanted: Mapping[str, float], smallest: Mapping[str, float]) -> bool:
+    """Return whether a task's rows cannot decide at the δ that is wanted."""
+    return known(smallest.get(task)) and known(wanted.get(task)) and smallest[task] > wanted[task]
+
+
+def _shared(pairs: Sequence[Mapping[str, Any]]) -> None:
+    """Print which tasks share texts."""
+    lines = [
+        row(Cell(f"{pair['a']}, {pair['b']}", "strong"), count(pair["texts"]), count(pair["contexts"]),
+            Cell(count(pair["leaks"]), "bad" if pair["leaks"] else "quiet"))
+        for pair in pairs
+    ]  # fmt: skip
+    columns = ("tasks", "#shared texts", "#shared contexts", "#on both sides of the cut")
+    write(Table(columns, tuple(lines), "Texts that tasks share", "Contexts, one side of a pair, are reported and never dropped."))
+
+
+def _cost(cost: Mapping[str, Any], seeds: int) -> None:
+    """Print the cost plan."""
+    lines = [
+        row(Cell(name.replace("_", " "), "strong"), count(part["fits"] * seeds), large(part["tokens"] * seeds))
+        for name, part in cost.get("parts", {}).items()
+    ]
+    total = row(Cell("in all", "strong"), count(cost["fits"]), large(cost["tokens"]))
+    write(Table(("fits for", "#fits", "#tokens at most"), (*lines, total), "Cost"))
+    side = f"{cost['workers']} fits side by side" if cost["workers"] > 1 else "one fit after another"
+    sentence(f"About {duration(cost['seconds'])} of training, at most {duration(cost['seconds_most'])}; {side} at "
+             f"{count(cost['tokens_per_second'])} tokens a second, measured here. Memory about {large(cost['memory_bytes'])}B, "
+             f"disk {large(cost['disk_bytes'])}B. Controls that a claimed gain needs come on top.")  # fmt: skip

@@ -1,0 +1,48 @@
+"""``train``: what groups took, what failed, and where the models are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cotrain.cli.tables import filled, heading, sentence, write
+from cotrain.reporting.content import Cell, Table, row
+from cotrain.reporting.words import count, duration, plural
+
+if TYPE_CHECKING:
+    from cotrain.training.fit import Fit
+    from cotrain.training.train import Progress
+
+
+def trained(fits: Sequence[Fit], state: Progress | None) -> None:
+    """Print what each group took, and how many fits were made, were there, and failed."""
+    groups: dict[str, list[Fit]] = {}
+    for fit in fits:
+        groups.setdefault(fit.group.name, []).append(fit)
+    lines = [
+        row(Cell(name, "strong"), count(len(found)), count(_mean(found, "updates")), duration(_mean(found, "seconds")),
+            Cell(", ".join(str(fit.seed) for fit in found if fit.failed), "bad"))
+        for name, found in groups.items()
+    ]  # fmt: skip
+    write(filled(Table(("group", "#seeds", "#updates, mean", "#time of a fit, mean", "failed seeds"), tuple(lines), "Fits")))
+    reused = state.reused if state is not None else len(fits)
+    failed = sum(bool(fit.failed) for fit in fits)
+    seconds = sum(fit.cost.get("seconds", 0.0) for fit in fits)
+    sentence(f"{plural(len(fits), 'fit')}: {len(fits) - reused} made, {reused} there already, {failed} failed; "
+             f"{duration(seconds)} of training in all.", "bad" if failed else "")  # fmt: skip
+
+
+def _mean(fits: Sequence[Fit], what: str) -> float | None:
+    """Return a mean cost of the fits that did not fail."""
+    costs = [fit.cost[what] for fit in fits if not fit.failed and what in fit.cost]
+    return sum(costs) / len(costs) if costs else None
+
+
+def models(folders: Sequence[Path]) -> None:
+    """Print where the models are, and how one task of them is taken out."""
+    heading(f"{plural(len(folders), 'model')} ready to use")
+    for folder in folders:
+        sentence(str(folder))
+    if folders:
+        sentence(f"One task as an ordinary classifier: cotrain export {folders[0]} --task TASK --to FOLDER", "quiet")

@@ -1,0 +1,82 @@
+"""``score`` and ``relate``: V-information of tasks, true beside estimated, and pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cotrain.cli.tables import bullets, filled, write
+from cotrain.reporting.content import Cell, Split, Table, row
+from cotrain.reporting.words import count, estimate, number, probability
+
+if TYPE_CHECKING:
+    from cotrain.affinity.affinity import Affinity
+    from cotrain.pvi.scores import Scores
+
+PAIRS = 40
+"""Pairs of tasks that are shown; the table in the run folder holds all."""
+
+
+def scores(scored: Scores, truth_bits: Mapping[str, float] | None = None) -> None:
+    """Print V-information per task with its interval, beside the truth where it is known, and what failed."""
+    from cotrain.pvi.seeds import mean_with_seeds
+    from cotrain.pvi.states import interval
+
+    facts, lines = scored.tasks.set_index("task"), []
+    for task, part in scored.table.groupby("task", sort=False):
+        wide = part.pivot(index="row", columns="seed", values="pvi_bits")
+        clusters = part.drop_duplicates("row").set_index("row").loc[wide.index, "cluster"].to_numpy(dtype=object)
+        found = mean_with_seeds(wide.to_numpy(dtype=float).T, clusters)
+        fact: Any = facts.loc[str(task)]
+        state = str(fact["state"]).replace("_", " ")
+        cells: list[str | Cell] = [Cell(str(task), "strong"), estimate(found.mean, *interval(found))]
+        cells += [number(truth_bits.get(str(task)))] if truth_bits else []
+        cells += [number(-part["log2_p_null"].mean(), 2), count(found.n), count(found.clusters), count(found.seeds),
+                  Cell(_seeds(fact["failed_seeds"]), "bad"), Cell(_seeds(fact["collapsed_seeds"]), "bad"),
+                  Cell(state, "good" if state == "ok" else "warn")]  # fmt: skip
+        lines.append(row(*cells))
+    truth_column = ("#true",) if truth_bits else ()
+    columns = ("task", "#V-information, bits [95 %]", *truth_column, "#null, bits", "#rows", "#clusters", "#seeds",
+               "failed seeds", "collapsed seeds", "state")  # fmt: skip
+    split: Split = "scored test" if (scored.table["split"] == "test").any() else "scored dev"
+    write(filled(Table(columns, tuple(lines), "V-information", split=split)))
+    bullets((f"{task}: {reason}" for task, reason in facts["state_reason"].items() if reason), "warn")
+
+
+def _seeds(value: object) -> str:
+    """Return the seeds that a cell names."""
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value or "")
+
+
+def affinity(related: Affinity) -> None:
+    """Print the pairs of tasks, the most similar first."""
+    pairs = related.pairs.assign(gap=related.pairs["difference_bits"].abs()).sort_values("gap", kind="stable")
+    states = dict(zip(related.tasks["task"], related.tasks["state"], strict=True))
+    lines = []
+    for pair in pairs.head(PAIRS).to_dict("records"):
+        both = (pair["target"], pair["helper"])
+        remarks = [pair["state"], *(f"{task} {states[task].replace('_', ' ')}" for task in both if states[task] != "ok")]
+        lines.append(row(
+            Cell(", ".join(both), "strong"), estimate(pair["difference_bits"], pair["low_bits"], pair["high_bits"], sign=True),
+            probability(pair["p"]), number(pair["detectable_bits"]), pair["test"], Cell("; ".join(filter(None, remarks)), "warn"),
+        ))  # fmt: skip
+    columns = ("pair", "#difference, bits [95 %]", "#p", "#detectable gap", "test", "state")
+    note = "Not different is not alike: the detectable gap is what 80 % power would see."
+    if len(pairs) > PAIRS:
+        note += f" The {PAIRS} most similar of {count(len(pairs))} pairs; all are in affinity/{related.method}/pairs.parquet."
+    write(filled(Table(columns, tuple(lines), "Pairs, the most similar first", note)))
+
+
+def truth(related: Affinity, bits: Mapping[str, float]) -> None:
+    """Print true and estimated V-information of generated corpora."""
+    lines = []
+    for line in related.tasks.to_dict("records"):
+        true = bits.get(line["task"], float("nan"))
+        inside = line["low_bits"] <= true <= line["high_bits"]
+        lines.append(row(
+            Cell(line["task"], "strong"), number(true), estimate(line["mean_bits"], line["low_bits"], line["high_bits"]),
+            number(line["mean_bits"] - true, sign=True), Cell("yes" if inside else "no", "good" if inside else "warn"),
+        ))  # fmt: skip
+    columns = ("task", "#true, bits", "#estimated, bits [95 %]", "#estimate − true", "interval holds the truth")
+    note = "The truth is what a perfect reader would get from these texts; a small encoder on few rows gets less, never more but by chance."
+    write(Table(columns, tuple(lines), "V-information, true and estimated", note))

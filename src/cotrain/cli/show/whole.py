@@ -1,0 +1,81 @@
+"""``compare``, ``status`` and ``run``: the first screen of the report, what is left, where everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cotrain.cli.show.groups import some
+from cotrain.cli.show.information import truth
+from cotrain.cli.tables import bullets, heading, sentence, write
+from cotrain.reporting.content import Cell, Table, row
+from cotrain.reporting.words import count, duration, known, listing, plural
+
+if TYPE_CHECKING:
+    from cotrain.reporting.tables import RunTables
+    from cotrain.study.run import Outcome
+
+_NEXT = {
+    "check": "check {}", "score": "score {}", "relate": "relate {}", "group": "group {}", "train": "train {}",
+    "compare": "compare {}", "models": "train {} --for models", "report": "report {}",
+}  # fmt: skip
+
+
+def status(result: Mapping[str, Any]) -> None:
+    """Print what is done, what is left, and what it will take."""
+    fits, left = result["fits"], result["seconds_left"]
+    heading(f"{result['study']} in {result['path']}")
+    lines = [row(Cell(verb, "strong"), Cell("done", "good") if done else Cell("to do", "warn")) for verb, done in result["verbs"].items()]
+    write(Table(("verb", "state"), tuple(lines)))
+    failed = f", {fits['failed']} of them failed" if fits["failed"] else ""
+    sentence(f"Fits: {fits['done']} of {fits['wanted']}{failed}; {duration(result['seconds_spent'])} of training so far.")
+    if result["missing"]:
+        time = f"; about {duration(left)} left" if known(left) else ""
+        sentence(f"Missing: {listing(some(result['missing']))}{time}.")
+        if known(result["predicted_seconds"]):
+            sentence(f"The check predicted {duration(result['predicted_seconds'])} for the whole study.")
+    sentence(f"Test was looked at {plural(result['looks_at_test'], 'time')}.")
+    if result["models"]:
+        sentence(f"Models: {', '.join(result['models'])}.")
+    if todo := [verb for verb, done in result["verbs"].items() if not done]:
+        sentence(f"Next: cotrain {_NEXT[todo[0]].format(result['path'])}", "quiet")
+
+
+def comparison(run: RunTables) -> None:
+    """Print the first screen of the report."""
+    from cotrain.reporting.first_screen import sentences
+
+    screen = sentences(run)
+    heading(screen.headline)
+    if screen.banner:
+        sentence(screen.banner[0].upper() + screen.banner[1:] + ".", "warn")
+    bullets(screen.sentences)
+    write(screen.table, breaks=("alone",))
+    if screen.reasons:
+        heading("Reasons for distrust")
+        bullets(screen.reasons, "warn")
+    if screen.overrides:
+        heading("What a person forced")
+        bullets(screen.overrides)
+
+
+def outcome(found: Outcome, run: RunTables) -> None:
+    """Print the first screen, the truth where it is known, where report and models are, time, and what a second run reuses."""
+    comparison(run)
+    if run.known and run.affinity is not None:
+        truth(run.affinity, run.known)
+    heading("Where things are")
+    sentence(f"report   {found.report}")
+    for folder in found.models:
+        sentence(f"model    {folder}")
+    if found.models:
+        sentence(f"One task as an ordinary classifier: cotrain export {found.models[0]} --task TASK --to FOLDER", "quiet")
+    heading("Time")
+    cost = found.check.get("cost") or {}
+    spent = sum(fit.cost.get("seconds", 0.0) for fit in found.fits) / max(1, cost.get("workers", 1))
+    made = f"{found.trained} made now" if found.trained else "nothing trained now"
+    sentence(f"{plural(len(found.fits), 'fit')}, {made}; this run took {duration(found.seconds)}.")
+    if known(cost.get("seconds")):
+        predicted = f"{duration(cost['seconds'])} for {count(cost['fits'])} fits (at most {duration(cost['seconds_most'])})"
+        sentence(f"Training: predicted {predicted}, measured {duration(spent)} for {count(len(found.fits))}.")
+    sentence("A second run reuses every fit and model; a new task, seed, control or plan trains only what is new.")
