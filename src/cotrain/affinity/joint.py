@@ -39,7 +39,7 @@ def joint(rows: Sequence[np.ndarray], clusters: Sequence[np.ndarray], seed: int 
         if len(where) < 2:
             continue
         there = np.flatnonzero(sizes[:, where].any(axis=1))
-        deviations = [np.bincount(parts[t], weights=rows[t] - rows[t].mean(), minlength=len(names))[there] for t in where]
+        deviations = [np.bincount(parts[t], weights=rows[t] - rows[t].mean(), minlength=len(names))[there] for t in where.tolist()]
         drawn = _resampled(np.stack(deviations, axis=1), sizes[np.ix_(there, where)], seed)
         correlation[np.ix_(where, where)] = _correlation(drawn) * (shared[np.ix_(where, where)] > 0)
     return Joint(correlation, shared)

@@ -37,8 +37,7 @@ def t_test(difference: Number, se: Number, df: Number) -> Tested:
     """Return the two-sided t test of a difference; no noise at all gives p 1 for equal and 0 for different means."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(np.asarray(difference) == 0, 0.0, np.divide(difference, se))
-    t = t if t.ndim else float(t)
-    return Tested(se, t, df, 2 * stats.t.sf(np.abs(t), df))
+    return Tested(se, t[()], df, 2 * stats.t.sf(np.abs(t), df))
 
 
 def student(x: Sample, y: Sample) -> Tested:

@@ -1,6 +1,25 @@
 """Plans, and the ways to make one."""
 
-RULES = ("any", "not_different", "clique", "equivalent")
-SELECTIONS = ("max_abs_t", "min_gap", "partition", "nested")
+RULES = {
+    "any": "cotrain.grouping.rules:everything",
+    "not_different": "cotrain.grouping.rules:not_different",
+    "clique": "cotrain.grouping.rules:clique",
+    "equivalent": "cotrain.grouping.rules:equivalent",
+}
+SELECTIONS = {
+    "max_abs_t": "cotrain.grouping.pairs:max_abs_t",
+    "min_gap": "cotrain.grouping.pairs:min_gap",
+    "partition": "cotrain.grouping.exact:exact",
+    "nested": "cotrain.grouping.nested:nested",
+}
 OBJECTIVES = ("fewest", "budget")
-CONTROLS = ("alone", "together", "different", "random", "by_entropy", "by_accuracy", "placebo", "matched_updates")
+CONTROLS = {
+    "alone": "cotrain.grouping.controls:alone",
+    "together": "cotrain.grouping.controls:together",
+    "different": "cotrain.grouping.controls:different",
+    "random": "cotrain.grouping.controls:random",
+    "by_entropy": "cotrain.grouping.controls:by_entropy",
+    "by_accuracy": "cotrain.grouping.controls:by_accuracy",
+    "placebo": "cotrain.grouping.controls:placebo",
+    "matched_updates": "cotrain.grouping.controls:matched_updates",
+}

@@ -1,59 +1,143 @@
-"""The exact best partition of tasks into candidate groups, by dynamic programming over subsets."""
+"""The exact best partition of tasks into candidate groups, by dynamic programming over all subsets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+
+import numpy as np
 
 from cotrain.errors import InputError
 
 MOST_TASKS = 16
 Cost = tuple[float, ...]
+Groups = tuple[tuple[str, ...], ...]
+_BITS = 60
+_FAR = 1 << (_BITS + 1)
 
 
-def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models: int | None = None) -> list[tuple[tuple[str, ...], ...]]:
-    """Return the best and the second best partition of ``tasks`` into groups that have a cost.
+def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models: int | None = None) -> list[Groups]:
+    """Return the best and the second best partition of ``tasks`` into groups that have a cost, each group and all sorted.
+
+    Ties go to fewer groups, then to the first in the order of names. Costs nearer than about 1e-12 of the largest are ties.
 
     Args:
-        cost: sorted group to a tuple that is summed over groups and compared lexicographically, smaller is better.
+        cost: group to a tuple that is summed over groups and compared lexicographically, smaller is better. Groups with
+            other tasks are left out.
         models: the number of groups at most.
 
     Raises:
-        InputError: no partition exists, or more than 16 tasks.
+        InputError: no partition exists, more than 16 tasks, a cost that is not finite.
 
     >>> partition(["a", "b"], {("a",): (1.0,), ("b",): (1.0,), ("a", "b"): (1.5,)})[0]
     (('a', 'b'),)
     """
     names = sorted(tasks)
     if len(names) > MOST_TASKS:
-        raise InputError(f"the exact partition takes up to {MOST_TASKS} tasks, found {len(names)}")
-    bit = {name: 1 << k for k, name in enumerate(names)}
-    groups: dict[int, list[tuple[int, tuple[str, ...], Cost]]] = {}
-    for group, value in cost.items():
-        if all(t in bit for t in group):
-            mask = sum(bit[t] for t in group)
-            groups.setdefault(mask & -mask, []).append((mask, tuple(sorted(group)), value))
-    limit = models or len(names)
-    # best[count][mask]: up to two best (cost, groups) that cover exactly mask with count groups
-    layers: list[dict[int, list[tuple[Cost, tuple[tuple[str, ...], ...]]]]] = [{0: [((), ())]}]
+        raise InputError(f"the exact partition takes up to {MOST_TASKS} tasks, found {len(names)}; group fewer, or say which are apart")
+    if not names:
+        return [()]
+    inside = {tuple(sorted(group)): value for group, value in cost.items() if set(group) <= set(names)}
+    table = _Table.of(names, _integers(inside), models)
     full = (1 << len(names)) - 1
-    ends: list[tuple[Cost, tuple[tuple[str, ...], ...]]] = []
-    for _ in range(limit):
-        nxt: dict[int, list[tuple[Cost, tuple[tuple[str, ...], ...]]]] = {}
-        for mask, found in layers[-1].items():
-            free = full & ~mask
-            for group_mask, group, value in groups.get(free & -free, ()):
-                if group_mask & mask:
+    value, count = table.cheapest(full)
+    if value >= _FAR // 2:
+        raise InputError("no partition of the tasks fits these groups and this number of models; allow more models or larger groups")
+    best = table.groups_of(full, count)
+    # another partition has a group that the best one lacks: the cheapest completion of each such group
+    others = [(*table.cheapest(full, group), group) for group in inside if group not in best]
+    others = [other for other in others if other[0] < _FAR // 2]
+    least = min((other[0] for other in others), default=None)
+    second = [tuple(sorted((group, *table.groups_of(full & ~table.mask(group), n)))) for v, n, group in others if v == least]
+    return [best, min(second)] if second else [best]
+
+
+def _integers(cost: Mapping[tuple[str, ...], Cost]) -> dict[tuple[str, ...], int]:
+    """Return one integer per group whose sums compare as sums of its tuple do, then by the number of groups.
+
+    Whole numbers are kept; the bits that they leave are shared by the others. Sums of integers are exact in any order.
+    """
+    if not cost:
+        return {}
+    values = np.array([(*value, 1.0) for value in cost.values()], dtype=float)
+    if not np.isfinite(values).all():
+        raise InputError("costs of groups should be finite numbers")
+    # a sum has as many groups as tasks at most
+    largest = np.abs(values).max(axis=0) * (MOST_TASKS + 1) + 1
+    whole = (values == np.round(values)).all(axis=0) & (largest < 2**20)
+    taken = sum(int(np.ceil(np.log2(size))) + 1 for size in largest[whole])
+    free = min(44, (_BITS - taken) // max(1, int((~whole).sum())))
+    found = [0] * len(cost)
+    for column, size, exact in zip(values.T, largest, whole, strict=True):
+        need = int(np.ceil(np.log2(size)))
+        bits = need + 1 if exact else free
+        # a power of two, so that fractions of halves stay exact
+        scale = 1.0 if exact else 2.0 ** (bits - 1 - need)
+        found = [(total << bits) + round(v * scale) for total, v in zip(found, column.tolist(), strict=True)]
+    return dict(zip(cost, found, strict=True))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The least cost of every subset of tasks (a bit mask) by number of groups: (2^n, L); L is 1 where any number will do."""
+
+    names: list[str]
+    cost: Mapping[tuple[str, ...], int]
+    least: np.ndarray
+    limited: bool
+
+    @classmethod
+    def of(cls, names: list[str], cost: Mapping[tuple[str, ...], int], models: int | None) -> _Table:
+        """Return the table; a subset is completed by a group with its first task."""
+        n, limited = len(names), models is not None and models < len(names)
+        levels = models + 1 if models is not None and limited else 1
+        least = np.full((1 << n, levels), _FAR, dtype=np.int64)
+        least[0, 0] = 0
+        bit = {name: 1 << k for k, name in enumerate(names)}
+        for first in reversed(range(n)):
+            later = np.arange(1 << (n - 1 - first))
+            below = least[later << (first + 1)]
+            mine = np.full_like(below, _FAR)
+            if limited:
+                below = np.concatenate([mine[:, :1], below[:, :-1]], axis=1)  # one group more
+            for group, value in cost.items():
+                if group[0] != names[first]:
                     continue
-                for spent, chosen in found:
-                    total = tuple(round(a + b, 12) for a, b in zip(spent or (0.0,) * len(value), value, strict=True))
-                    kept = nxt.setdefault(mask | group_mask, [])
-                    kept.append((total, (*chosen, group)))
-        layers.append({mask: sorted(kept)[:2] for mask, kept in nxt.items()})
-        ends += layers[-1].get(full, [])
-    if not ends:
-        raise InputError("no partition of the tasks fits these groups and this budget; allow more models or larger groups")
-    return [groups_of for _, groups_of in sorted(ends)[:2]]
+                mask = sum(bit[t] for t in group) >> (first + 1)
+                rest = later[(later & mask) == 0]
+                whole = rest | mask
+                mine[whole] = np.minimum(mine[whole], below[rest] + value)
+            least[(later << (first + 1)) | (1 << first)] = np.where(mine < _FAR // 2, mine, _FAR)
+        return cls(names, cost, least, limited)
+
+    def mask(self, group: Iterable[str]) -> int:
+        """Return the bits of a group."""
+        return sum(1 << self.names.index(t) for t in group)
+
+    def cheapest(self, mask: int, group: tuple[str, ...] = ()) -> tuple[int, int]:
+        """Return the least cost of a subset, with ``group`` as one of its groups if given, and how many further groups it takes."""
+        costs = self.least[mask & ~self.mask(group)]
+        if group and self.limited:
+            costs = costs[:-1]
+        count = int(costs.argmin())
+        return int(costs[count]) + (self.cost[group] if group else 0), count
+
+    def groups_of(self, mask: int, count: int) -> Groups:
+        """Return the first in the order of names of the cheapest partitions of a subset into ``count`` groups."""
+        found = []
+        while mask:
+            first = self.names[(mask & -mask).bit_length() - 1]
+            for group in sorted(g for g in self.cost if g[0] == first):
+                inside = self.mask(group)
+                if inside & ~mask:
+                    continue
+                rest = int(self.least[mask & ~inside, max(0, count - 1)])
+                if rest < _FAR // 2 and rest + self.cost[group] == self.least[mask, count]:
+                    found.append(group)
+                    mask, count = mask & ~inside, max(0, count - 1)
+                    break
+        return tuple(found)
 
 
 def subsets(names: Iterable[str], largest: int) -> list[tuple[str, ...]]:
