@@ -11,7 +11,11 @@ from typing import Any
 
 from cotrain.errors import InputError
 
-_WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
+_CONTENT = (
+    "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
+)  # fmt: skip
+"""The files that make an encoder and its tokenizer what they are."""
 
 
 @lru_cache(maxsize=8)
@@ -37,7 +41,9 @@ def folder(model: str) -> Path:
         raise InputError(f"model {model}: there should be a config.json in {path}; found none")
     if not list(path.glob("*.safetensors")):
         if list(path.glob("*.bin")):
-            raise InputError(f"model {model}: only pickle weights (.bin); turn them into safetensors with: cotrain convert {path} --to FOLDER")
+            raise InputError(
+                f"model {model}: only pickle weights (.bin); turn them into safetensors with: cotrain convert {path} --to FOLDER"
+            )
         raise InputError(f"model {model}: there should be weights (model.safetensors) in {path}; found none")
     return path
 
@@ -48,21 +54,30 @@ def _from_hub(model: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, allow_patterns=[*_WANTED, "*.bin.index.json"]))
+        return Path(snapshot_download(model, allow_patterns=list(_CONTENT)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise InputError(
             f"model {model}: not a local folder, and the Hub cannot give it ({type(error).__name__}); name a folder with --model"
         ) from None
 
 
-@lru_cache(maxsize=8)
+def content(path: Path) -> list[Path]:
+    """Return the files of a folder that make its encoder and tokenizer what they are, by name."""
+    return sorted({file for pattern in _CONTENT for file in path.glob(pattern)})
+
+
 def content_hash(path: Path) -> str:
-    """Return the sha256 over config, tokenizer and weights of an encoder folder."""
+    """Return the sha256 over config, tokenizer and weights of an encoder folder; other files in it do not count."""
+    return _hash(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in content(path)))
+
+
+@lru_cache(maxsize=8)
+def _hash(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Return the sha256 over names and contents of files, computed again when one of them has changed."""
     digest = hashlib.sha256()
-    for pattern in _WANTED:
-        for file in sorted(path.glob(pattern)):
-            with file.open("rb") as data:
-                digest.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
+    for file, _, _ in files:
+        with file.open("rb") as data:
+            digest.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
     return digest.hexdigest()
 
 

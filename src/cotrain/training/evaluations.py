@@ -18,8 +18,8 @@ from cotrain.training.scoring import Row, predict
 from cotrain.training.selection import SELECTIONS, goodness
 from cotrain.training.settings import Settings
 
-_IN_MEMORY = 512 * 2**20
-"""Models of more bytes keep their snapshots in files."""
+_IN_MEMORY = 256 * 2**20
+"""Bytes of snapshots in memory; further ones are in files."""
 
 
 class Diverged(Exception):
@@ -70,23 +70,23 @@ class Record:
 
 
 class Snapshots:
-    """Weights of earlier epochs, in memory or, for large models, in files of a scratch folder."""
+    """Weights of earlier epochs, in memory or, where they are many or large, in files of a scratch folder."""
 
     def __init__(self, model: SharedClassifier, scratch: Path) -> None:
         self.model, self.scratch = model, scratch
-        self.small = sum(w.numel() * w.element_size() for w in model.weights().values()) <= _IN_MEMORY
+        self.in_memory = _IN_MEMORY // max(1, sum(w.numel() * w.element_size() for w in model.weights().values()))
         self.kept: dict[int, dict[str, torch.Tensor] | Path] = {}
 
     def keep(self, epoch: int) -> None:
         """Keep the present weights."""
-        weights = {name: w.detach().cpu().clone() for name, w in self.model.weights().items()}
-        if self.small:
-            self.kept[epoch] = weights
+        weights = {name: w.detach() for name, w in self.model.weights().items()}
+        if sum(not isinstance(kept, Path) for kept in self.kept.values()) < self.in_memory:
+            self.kept[epoch] = {name: w.to("cpu", copy=True) for name, w in weights.items()}
             return
         from safetensors.torch import save_file
 
         file = self.scratch / f"{epoch}.safetensors"
-        save_file(weights, file)
+        save_file({name: w.cpu().contiguous() for name, w in weights.items()}, file)
         self.kept[epoch] = file
 
     def only(self, epochs: set[int]) -> None:
@@ -111,7 +111,9 @@ class Snapshots:
 class Evaluations:
     """Scores dev when told to, knows which epochs a selection can still pick, scores test at those in the end."""
 
-    def __init__(self, model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens: Any, settings: Settings, scratch: Path) -> None:
+    def __init__(
+        self, model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens: Any, settings: Settings, scratch: Path
+    ) -> None:
         self.model, self.data, self.plan, self.tokens, self.settings = model, data, plan, tokens, settings
         self.snapshots = Snapshots(model, scratch)
         self.record = Record(dev={t: {} for t in data}, test={t: {} for t in data})
@@ -147,9 +149,9 @@ class Evaluations:
             self._write(task, data, log2_p, updates, values)
         for by, value in sums.items():
             better |= self._picked(("", by), value)
-        if better:
-            self.snapshots.keep(epoch)
         self.snapshots.only({at for _, at in self.best.values()})
+        if better and updates < self.plan.updates:  # the weights of the end are there anyway
+            self.snapshots.keep(epoch)
         self.model.train()
         self.stale = 0 if mean < self.best_mean - 1e-12 else self.stale + 1
         self.best_mean = min(mean, self.best_mean)

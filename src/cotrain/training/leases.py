@@ -48,7 +48,7 @@ def _take(file: Path) -> bool:
             # of two that see it left behind, one moves it: the other finds no file, or a fresh lease
             gone = file.with_suffix(f".gone-{os.getpid()}-{threading.get_ident()}")
             try:
-                os.rename(file, gone)
+                file.rename(gone)
             except FileNotFoundError:
                 continue
             gone.unlink(missing_ok=True)

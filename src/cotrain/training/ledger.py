@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -42,7 +41,8 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
         contents: ``content()`` of the tasks, where it is known already: it is the slow part.
     """
     effective = asdict(settings)
-    del effective["model"]  # its content counts, not where it lies
+    # the content of the model counts, not where it lies; the device is told in the manifest, and mixed ones by the report
+    del effective["model"], effective["device"]
     parts = {
         "numerics": NUMERICS,
         "members": [str(member) for member in group.members],
@@ -77,12 +77,12 @@ def being_written(fits: Path, key: str, over: Path | None = None) -> Iterator[Pa
         raise _told(error, fits) from error
     try:
         yield work
-        sums = {str(f.relative_to(work)): _sha256(f) for f in sorted(work.rglob("*")) if f.is_file()}
+        sums = {f.relative_to(work).as_posix(): _sha256(f) for f in sorted(work.rglob("*")) if f.is_file()}
         (work / CHECKSUMS).write_text(json.dumps(sums, indent=1))
         if over is not None:
-            os.rename(over, work.with_name(work.name + "-old"))
+            over.rename(work.with_name(work.name + "-old"))
         try:
-            os.rename(work, fits / key)
+            work.rename(fits / key)
         except OSError:
             if damage(fits / key):
                 raise
@@ -90,7 +90,8 @@ def being_written(fits: Path, key: str, over: Path | None = None) -> Iterator[Pa
         raise _told(error, fits) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        sweep(fits, key)
+        if over is not None:
+            sweep(fits, key)
 
 
 def extras_of(folder: Path) -> tuple[str, ...]:
@@ -135,7 +136,7 @@ def sweep(fits: Path, key: str) -> None:
     """Remove what a killed or failed process left of a fit that nobody else writes now (the caller holds its lease)."""
     for old in fits.glob(f".{key}-*-old"):
         if not (fits / key).exists():
-            os.rename(old, fits / key)
+            old.rename(fits / key)
     for left in fits.glob(f".{key}-*"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -147,18 +148,20 @@ def write(fit: Fit, folder: Path) -> None:
         e, n, k = block.log2_p.shape
         names = np.array(fit.labels[task], dtype=object)
         tables.append(
-            pa.table({
-                "task": pa.array([task] * (e * n)),
-                "row": pa.array(np.tile(block.rows.astype(object), e)),
-                "split": pa.array([split] * (e * n)),
-                "seed": pa.array(np.full(e * n, fit.seed)),
-                "epoch": pa.array(np.repeat(block.epochs, n)),
-                "gold": pa.array(np.tile(names[block.gold], e)),
-                "guess": pa.array(names[block.log2_p.argmax(axis=2)].reshape(-1)),
-                "log2_p": pa.ListArray.from_arrays(
-                    np.arange(0, e * n * k + 1, k, dtype=np.int32), pa.array(block.log2_p.reshape(-1).astype(np.float32))
-                ),
-            })  # fmt: skip
+            pa.table(
+                {
+                    "task": pa.array([task] * (e * n)),
+                    "row": pa.array(np.tile(block.rows.astype(object), e)),
+                    "split": pa.array([split] * (e * n)),
+                    "seed": pa.array(np.full(e * n, fit.seed)),
+                    "epoch": pa.array(np.repeat(block.epochs, n)),
+                    "gold": pa.array(np.tile(names[block.gold], e)),
+                    "guess": pa.array(names[block.log2_p.argmax(axis=2)].reshape(-1)),
+                    "log2_p": pa.ListArray.from_arrays(
+                        np.arange(0, e * n * k + 1, k, dtype=np.int32), pa.array(block.log2_p.reshape(-1).astype(np.float32))
+                    ),
+                }
+            )
         )
     if tables:
         pq.write_table(pa.concat_tables(tables), folder / "predictions.parquet", use_dictionary=["task", "row", "split", "gold", "guess"])
@@ -181,14 +184,18 @@ def find(fits: Path, key: str, say: Callable[[str], None] | None = None) -> Path
     if not wrong:
         return folder
     aside = next(f for n in range(10**6) if not (f := fits / f"{key}.damaged-{n}").exists())
-    os.rename(folder, aside)
+    folder.rename(aside)
     if say:
         say(f"fit {key}: {wrong}; set aside as {aside.name}, it is trained again")
     return None
 
 
-def damage(folder: Path) -> str:
-    """Return what is wrong with the files of a fit: missing, altered or foreign ones; empty where nothing is."""
+def damage(folder: Path, extras: bool = False) -> str:
+    """Return what is wrong with the files of a fit: missing, altered or foreign ones; empty where nothing is.
+
+    Args:
+        extras: look into extras too: they can be large, so whoever uses them asks for it.
+    """
     try:
         sums = json.loads((folder / CHECKSUMS).read_text())
         if missing := sorted({"manifest.json", "history.parquet"} - set(sums)):
@@ -196,7 +203,7 @@ def damage(folder: Path) -> str:
         for name, digest in sums.items():
             if not (folder / name).is_file():
                 return f"{name} is not there"
-            if _sha256(folder / name) != digest:
+            if (extras or not name.startswith("extras/")) and _sha256(folder / name) != digest:
                 return f"{name} is not what was written"
         key = json.loads((folder / "manifest.json").read_text())["key"]
     except (OSError, ValueError, KeyError, AttributeError) as error:
@@ -225,33 +232,39 @@ def load(folder: Path, clusters: Mapping[str, Mapping[str, str]] | None = None) 
     return Fit(
         key=manifest["key"], group=Group.parse(manifest["group"]), seed=manifest["seed"], labels=labels,
         train_counts={t: tuple(v) for t, v in manifest["train_counts"].items()}, blocks=blocks,
-        history=pd.read_parquet(folder / "history.parquet"), cost=manifest["cost"],
+        history=pq.ParquetFile(folder / "history.parquet").read(use_threads=False).to_pandas(), cost=manifest["cost"],
         manifest={k: v for k, v in manifest.items() if k not in known}, failed=manifest["failed"], path=folder,
     )  # fmt: skip
 
 
 def _blocks(file: Path, labels: Mapping[str, tuple[str, ...]], clusters: Mapping[str, Mapping[str, str]]) -> dict[Any, Block]:
-    """Return the predictions of a file as arrays per task and split."""
-    table = pq.read_table(file, columns=["task", "row", "split", "epoch", "gold", "log2_p"])
-    task, split = (table[c].to_numpy(zero_copy_only=False) for c in ("task", "split"))
-    rows, gold = (table[c].to_numpy(zero_copy_only=False) for c in ("row", "gold"))
+    """Return the predictions of a file as arrays per task and split.
+
+    Strings are read as codes of a dictionary and spelled out once per row of data, not once per row and epoch.
+    """
+    coded = ["task", "row", "split", "gold"]
+    table = pq.ParquetFile(file, read_dictionary=coded).read([*coded, "epoch", "log2_p"], use_threads=False).combine_chunks()
+    columns = {name: table[name].chunk(0) for name in coded}
+    codes = {name: column.indices.to_numpy() for name, column in columns.items()}
     epoch = table["epoch"].to_numpy()
-    lists = table["log2_p"].combine_chunks()
+    lists = table["log2_p"].chunk(0)
     starts, values = lists.offsets.to_numpy(), lists.values.to_numpy()
-    change = np.flatnonzero((task[1:] != task[:-1]) | (split[1:] != split[:-1])) + 1
-    edges = [0, *change.tolist(), len(task)]
+    change = np.flatnonzero((np.diff(codes["task"]) != 0) | (np.diff(codes["split"]) != 0)) + 1
     blocks = {}
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
-        names = labels[task[a]]
-        epochs = np.unique(epoch[a:b])
-        n = (b - a) // len(epochs)
-        index = {name: k for k, name in enumerate(names)}
-        ids = rows[a : a + n]
-        known = clusters.get(task[a], {})
-        blocks[task[a], split[a]] = Block(
+    for a, b in pairwise([0, *change.tolist(), len(epoch)]):
+        task, split = (columns[name].dictionary[codes[name][a]].as_py() for name in ("task", "split"))
+        later = epoch[a:b] != epoch[a]
+        n = int(later.argmax()) if later.any() else b - a
+        epochs = epoch[a:b:n]
+        ids = columns["row"].dictionary.take(columns["row"].indices[a : a + n]).to_numpy(zero_copy_only=False)
+        known = clusters.get(task)
+        names = {name: k for k, name in enumerate(labels[task])}
+        # the dictionary is that of all tasks: a name that is no label of this one is never looked up
+        index = np.array([names.get(name, -1) for name in columns["gold"].dictionary.to_pylist()], dtype=np.int64)
+        blocks[task, split] = Block(
             rows=ids,
-            clusters=np.array([known.get(r, r) for r in ids], dtype=object),
-            gold=np.array([index[g] for g in gold[a : a + n]], dtype=np.int64),
+            clusters=np.array([known.get(r, r) for r in ids], dtype=object) if known else ids,
+            gold=index[codes["gold"][a : a + n]],
             epochs=epochs,
             log2_p=values[starts[a] : starts[b]].reshape(len(epochs), n, len(names)),
         )

@@ -86,10 +86,11 @@ def build(base: Base, labels: Mapping[str, tuple[str, ...]], seed: int) -> Share
         with torch.device("meta"):  # no second encoder is allocated
             model = type(base.model)(config)
         setattr(model, base.prefix, encoder)
-        torch.manual_seed(derived_seed(seed, "head", task))
-        for name, child in model.named_children():
-            if name != base.prefix:
-                _initialise(model, name, child, base, ready)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(seed, "head", task))
+            for name, child in model.named_children():
+                if name != base.prefix:
+                    _initialise(model, name, child, base, ready)
         classifiers[task] = model
     return SharedClassifier(classifiers)
 
@@ -98,18 +99,19 @@ def build(base: Base, labels: Mapping[str, tuple[str, ...]], seed: int) -> Share
 def _initialise(model: Any, name: str, child: nn.Module, base: Base, ready: Mapping[str, torch.Tensor]) -> None:
     """Give a part of a head the pretrained weights where there are some, else those that Transformers gives new heads."""
     child.to_empty(device="cpu")
-    for module in child.modules():
-        model._init_weights(module)
-    for inner, parameter in child.named_parameters():
-        if (full := f"{name}.{inner}") in base.pretrained_head:
-            parameter.copy_(ready[full])
+    for inner, module in child.named_modules(prefix=name):
+        own = {f"{inner}.{key}": value for key, value in module.named_parameters(recurse=False)}
+        if not own.keys() <= base.pretrained_head or not own:
+            model._init_weights(module)
+        for full in own.keys() & base.pretrained_head:
+            own[full].copy_(ready[full])
 
 
 def load_base(path: Path, attention: str) -> Base:
     """Return the pretrained encoder of ``path`` as a classifier; its own output layer is never used."""
     from transformers import AutoModelForSequenceClassification
 
-    with quiet():
+    with quiet(), torch.random.fork_rng(devices=[]):
         model, report = AutoModelForSequenceClassification.from_pretrained(
             path, attn_implementation=attention, dtype=torch.float32, num_labels=_NOBODY_HAS, ignore_mismatched_sizes=True,
             output_loading_info=True,

@@ -211,9 +211,14 @@ class _State:
         """Report the state."""
         seconds = None
         if self.started is not None and self.worked > 0:
-            seconds = (time.monotonic() - self.started) / self.worked * self.left
+            seconds = max(0.0, (time.monotonic() - self.started) / self.worked * self.left)
         if self.progress:
             self.progress(Progress(self.done, self.total, self.reused, running, seconds, message))
+
+
+def _named(fit: Fit, job: Job) -> Fit:
+    """Return a fit under the name that was asked for: ``cb@cb+rte`` and ``cb@120`` can be one fit."""
+    return replace(fit, group=job.group)
 
 
 def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[tuple[Group, int], Fit]:
@@ -225,7 +230,7 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[
         if folder is None or ledger.lacking(folder, job.extras):
             todo.append(job)
         else:
-            found[job.group, job.seed] = ledger.load(folder)
+            found[job.group, job.seed] = _named(ledger.load(folder), job)
             state.done += 1
             state.reused += 1
     state.tell()
@@ -243,7 +248,7 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[
     def report(there: tuple[Job, Outcome] | None, running: tuple[str, ...]) -> None:
         if there is not None:
             job, outcome = there
-            found[job.group, job.seed] = ledger.load(plan.fits / job.key)
+            found[job.group, job.seed] = _named(ledger.load(plan.fits / job.key), job)
             state.done += 1
             state.reused += outcome == "found"
             state.worked += cost[job.key]

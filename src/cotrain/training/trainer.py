@@ -27,15 +27,16 @@ from cotrain.training.settings import Settings
 
 
 def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens: Any, settings: Settings, seed: int,
-        at_epoch: Callable[[int], None] | None = None) -> tuple[Record, str]:  # fmt: skip
+        at_epoch: Callable[[int], None] | None = None, folder: Path | None = None) -> tuple[Record, str]:  # fmt: skip
     """Train, score, and return the record with why it failed, or nothing.
 
     Args:
         settings: effective ones.
+        folder: where scratch files may be, while it trains; weights are as private as the rows.
         at_epoch: called at the end with the model set to each epoch that a selection of the group can pick.
     """
     failed = ""
-    with tempfile.TemporaryDirectory() as scratch, quiet(), _own_randomness(settings.device):
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, quiet(), _own_randomness(settings.device):
         marks = Evaluations(model, data, plan, tokens, settings, Path(scratch))
         trainer = _trainer(model, data, plan, settings, seed, marks, scratch)
         torch.manual_seed(derived_seed(seed, "dropout", *sorted(data)))
@@ -118,7 +119,8 @@ class _SharedTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the loader of one-task batches."""
-        return _Loader(_Index(), batch_sampler=self.batches, collate_fn=self.collate)
+        # a generator of its own: a loader draws a number per epoch, which would shift the dropout
+        return _Loader(_Index(), batch_sampler=self.batches, collate_fn=self.collate, generator=torch.Generator())
 
     def collate(self, items: list[tuple[str, int]]) -> dict[str, Any]:
         """Return padded tensors, labels and the task of a batch."""

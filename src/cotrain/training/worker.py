@@ -146,7 +146,7 @@ def make(job: Job, folder: Path) -> Fit:
     labels = {t: tasks[t].labels for t in data}
     model = build(_here["base"], labels, job.seed)
     plan = budget(settings, {t: len(d.train) for t, d in data.items()}, job.updates)
-    record, failed = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, _observer(job, model, folder))
+    record, failed = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, _observer(job, model, folder), folder)
     blocks: dict[Any, Block] = {}
     for task in data if not failed else ():
         for split, stored in (("dev", record.dev[task]), ("test", record.test[task])):
