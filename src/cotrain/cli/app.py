@@ -268,7 +268,7 @@ def train(
 @app.command(rich_help_panel=VERBS)
 def compare(
     run: RunPath,
-    select: Annotated[str | None, typer.Option("--select", help="Epoch of the comparison: macro_f1, log_loss or last.")] = None,
+    select: Annotated[str | None, typer.Option("--select", help="Epoch of the comparison: macro_f1, accuracy, log_loss or last.")] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="Primary metric of every task.")] = None,
     goal: Annotated[str | None, typer.Option("--goal", help="fewer models without harm, or better ones.")] = None,
     json_: Json = False,
