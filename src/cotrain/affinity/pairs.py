@@ -80,7 +80,7 @@ def _joint(m: Moments, w: Moments, covariance: float) -> Tested:
     df = satterthwaite(independent, (m.rows_var, m.clusters - 1), (w.rows_var, w.clusters - 1))
     seeds = [(v.between / v.seeds, v.seeds - 1) for v in (m, w) if v.seeds > 1]
     variance = rows + m.seed_var / m.seeds + w.seed_var / w.seeds
-    return t_test(m.mean - w.mean, float(np.sqrt(variance)), satterthwaite(variance, (rows, df), *seeds))
+    return t_test(m.mean - w.mean, float(np.sqrt(variance)), float(satterthwaite(variance, (rows, df), *seeds)))
 
 
 def corrected(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -16,10 +16,10 @@ OBJECTIVES = ("fewest", "budget")
 CONTROLS = {
     "alone": "cotrain.grouping.controls:alone",
     "together": "cotrain.grouping.controls:together",
-    "different": "cotrain.grouping.controls:different",
-    "random": "cotrain.grouping.controls:random",
-    "by_entropy": "cotrain.grouping.controls:by_entropy",
-    "by_accuracy": "cotrain.grouping.controls:by_accuracy",
+    "different": "cotrain.grouping.copies:different",
+    "random": "cotrain.grouping.copies:random",
+    "by_entropy": "cotrain.grouping.copies:by_entropy",
+    "by_accuracy": "cotrain.grouping.copies:by_accuracy",
     "placebo": "cotrain.grouping.controls:placebo",
     "matched_updates": "cotrain.grouping.controls:matched_updates",
 }

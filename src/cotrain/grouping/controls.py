@@ -5,22 +5,17 @@ A control takes the nominated plan, the affinity, how many draws, and a seed, an
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import cache
-
-import numpy as np
+from collections.abc import Sequence
 
 from cotrain.affinity.affinity import Affinity
 from cotrain.choose import choose, unknown
 from cotrain.errors import InputError
 from cotrain.grouping import CONTROLS
 from cotrain.grouping.draft import serving_all
-from cotrain.grouping.plan import Plan, Serving
+from cotrain.grouping.plan import Plan, Serving, control
 from cotrain.training.group import Group, Member
 
 ON_DEMAND = ("placebo", "matched_updates")
-_TRIES = 1000
 _WHY = {
     "placebo": "Helpers with permuted labels, as many updates: a gain not above this is more training, not transfer.",
     "matched_updates": "The task alone, with as many updates as its group took.",
@@ -41,8 +36,8 @@ def controls(names: Sequence[str], nominated: Sequence[Plan], affinity: Affinity
     plans: dict[str, Plan] = {}
     for name in names:
         kind, _, draws = name.partition(":") if name.partition(":")[0] in CONTROLS else (name, "", "")
-        control = choose("control", kind, CONTROLS)
-        plans |= {plan.name: plan for plan in control(nominated[0], affinity, int(draws or 1), seed)}
+        make = choose("control", kind, CONTROLS)
+        plans |= {plan.name: plan for plan in make(nominated[0], affinity, int(draws or 1), seed)}
     return list(plans.values())
 
 
@@ -64,63 +59,12 @@ def wrong(name: str) -> str:
 
 def alone(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
     """Return every task alone."""
-    return [_control("alone", serving_all([t] for t in affinity.tasks["task"]), "Every task alone.")]
+    return [control("alone", serving_all([t] for t in affinity.tasks["task"]), "Every task alone.")]
 
 
 def together(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
     """Return all tasks in one model."""
-    return [_control("together", serving_all([affinity.tasks["task"]]), "All tasks in one model.")]
-
-
-def different(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
-    """Return the pairs whose mean PVI differs most in total, and among those in the least different pair (paper, Tables 5, 6).
-
-    Every pairing of the lower with the upper half has the largest total; rank i with rank i + n/2 has the largest minimum.
-    An odd task, the median, stands alone.
-    """
-    order = _ranked(affinity, "mean_bits")
-    half = len(order) // 2
-    pairs = zip(order[:half], order[len(order) - half :], strict=True)
-    middle = [order[half : len(order) - half]] if len(order) % 2 else []
-    return [_control("different", serving_all([*pairs, *middle]), "Pairs of tasks whose mean PVI differs most.")]
-
-
-def random(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
-    """Return ``plan`` with its tasks permuted at random: the same group sizes and overlaps, other partners.
-
-    A draw that gives the plan itself or an earlier draw is drawn again, as long as there are others.
-    """
-    every = np.array(sorted(map(str, affinity.tasks["task"])), dtype=object)
-    generator = np.random.default_rng(seed)
-    seen, found = {frozenset(plan.servings)}, []
-    for draw in range(1, draws + 1):
-        for _ in range(_TRIES):
-            place = dict(zip(every, every[generator.permutation(len(every))], strict=True))
-            servings = tuple(
-                Serving(Group.of(place[t] for t in s.group.tasks), tuple(sorted(place[t] for t in s.serves))) for s in plan.servings
-            )
-            if frozenset(servings) not in seen:
-                break
-        repeated = "; there is no other plan of these sizes" if frozenset(servings) in seen else ""
-        seen.add(frozenset(servings))
-        why = f"The group sizes of {plan.name}, tasks drawn at random (seed {seed}, draw {draw}){repeated}."
-        found.append(_control("random" if draw == 1 else f"random-{draw}", servings, why))
-    return found
-
-
-def _renamed(serving: Serving, place: Mapping[str, str]) -> Serving:
-    """Return a serving with other tasks in the places of its own."""
-    return Serving(Group.of(place[t] for t in serving.group.tasks), tuple(sorted(place[t] for t in serving.serves)))
-
-
-def by_entropy(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
-    """Return groups of the sizes of ``plan`` with the most alike entropy of training labels."""
-    return [_control("by_entropy", _alike(plan, affinity, "entropy_bits"), f"Most alike in label entropy, group sizes of {plan.name}.")]
-
-
-def by_accuracy(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
-    """Return groups of the sizes of ``plan`` with the most alike accuracy of the tasks alone, on the rows scored."""
-    return [_control("by_accuracy", _alike(plan, affinity, "accuracy"), f"Most alike in accuracy alone, group sizes of {plan.name}.")]
+    return [control("together", serving_all([affinity.tasks["task"]]), "All tasks in one model.")]
 
 
 def placebo(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
@@ -147,55 +91,9 @@ def on_demand(plan: Plan, claims: Sequence[str], names: Sequence[str] = ON_DEMAN
         members = tuple(m if m.task == task else Member(m.task, "permuted", 1) for m in group.members)
         made["placebo"].append(Serving(Group(members, group.name), (task,)))
         made["matched_updates"].append(Serving(Group((Member(task),), group.name), (task,)))
-    return [_control(name, tuple(made[name]), _WHY[name]) for name in names if made[name]]
-
-
-def _control(name: str, servings: tuple[Serving, ...], why: str) -> Plan:
-    """Return a control plan; one that groups nothing says so."""
-    single = name != "alone" and name not in ON_DEMAND and all(len(s.group.tasks) < 2 for s in servings)
-    return Plan(name, "control", servings, why=(why, "The plan groups nothing, so this is every task alone.") if single else (why,))
+    return [control(name, tuple(made[name]), _WHY[name]) for name in names if made[name]]
 
 
 def _grouped(plan: Plan) -> list[str]:
     """Return the tasks that a plan serves by groups."""
     return [t for s in plan.servings if len(s.group.tasks) > 1 for t in s.serves]
-
-
-def _ranked(affinity: Affinity, column: str) -> list[str]:
-    """Return the tasks in the order of a column, by name where it is equal."""
-    value = dict(zip(map(str, affinity.tasks["task"]), affinity.tasks[column], strict=True))
-    return sorted(value, key=lambda t: (value[t], t))
-
-
-def _alike(plan: Plan, affinity: Affinity, column: str) -> tuple[Serving, ...]:
-    """Return neighbours in a column: least spread for the sizes of a partition, the nearest helpers where groups overlap."""
-    order = _ranked(affinity, column)
-    value = dict(zip(map(str, affinity.tasks["task"]), affinity.tasks[column].astype(float), strict=True))
-    sizes = [len(s.group.tasks) for s in plan.servings if s.serves]
-    if sum(sizes) == len(order):
-        cuts = _cuts(tuple(value[t] for t in order), tuple(sorted(Counter(sizes).items())))
-        return serving_all(order[start:end] for start, end in cuts)
-    serves: dict[tuple[str, ...], list[str]] = {}
-    for task in order:
-        near = sorted((t for t in order if t != task), key=lambda t: (abs(value[t] - value[task]), t))
-        group = tuple(sorted([task, *near[: len(plan.serving(task).group.tasks) - 1]]))
-        serves.setdefault(group, []).append(task)
-    return tuple(Serving(Group.of(group), tuple(sorted(who))) for group, who in sorted(serves.items()))
-
-
-def _cuts(values: tuple[float, ...], sizes: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
-    """Return (start, end) of runs of sorted values whose sizes are (size, how many), with the least spread within runs."""
-
-    @cache
-    def best(start: int, left: tuple[tuple[int, int], ...]) -> tuple[float, tuple[tuple[int, int], ...]]:
-        if start == len(values):
-            return 0.0, ()
-        found = []
-        for size, _ in left:
-            rest = tuple((s, c - (s == size)) for s, c in left if c - (s == size))
-            spread, runs = best(start + size, rest)
-            part = np.array(values[start : start + size])
-            found.append((round(spread + float(((part - part.mean()) ** 2).sum()), 12), ((start, start + size), *runs)))
-        return min(found)
-
-    return list(best(0, sizes)[1])

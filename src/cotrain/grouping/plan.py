@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
+from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.training.group import Group
 
@@ -49,6 +50,8 @@ class Plan:
     overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise InputError(f"plan {self.name}: {unknown('kind', self.kind, get_args(Kind))}")
         served = [task for serving in self.servings for task in serving.serves]
         if twice := sorted({task for task in served if served.count(task) > 1}):
             raise InputError(f"plan {self.name} serves {', '.join(twice)} twice; each task has one model")
@@ -112,3 +115,9 @@ class Plan:
             )
         except (KeyError, TypeError) as error:
             raise InputError(f"a plan lacks or misnames {error}; see docs/artefacts.md for its keys") from error
+
+
+def control(name: str, servings: tuple[Serving, ...], why: str) -> Plan:
+    """Return a control plan; one that shares nothing although it should says so."""
+    single = name != "alone" and all(len(s.group.tasks) < 2 and s.group.updates is None for s in servings)
+    return Plan(name, "control", servings, why=(why, "The plan groups nothing, so this is every task alone.") if single else (why,))

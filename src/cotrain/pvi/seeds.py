@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+
+Number = Any
+"""A float, or an array of floats."""
 
 
 class Moments(NamedTuple):
@@ -77,7 +80,7 @@ def seed_variance(values: np.ndarray, clusters: np.ndarray | None = None) -> flo
     return max(0.0, between - interaction)
 
 
-def satterthwaite(variance: np.ndarray | float, *parts: tuple[np.ndarray | float, np.ndarray | float]) -> np.ndarray | float:
+def satterthwaite(variance: Number, *parts: tuple[Number, Number]) -> Number:
     """Return the degrees of freedom of a variance estimate: variance² / Σ part²/df over its (part, df).
 
     A seed term enters with the whole variance of seed means: it is that which has S − 1 degrees of freedom, not what is
@@ -87,8 +90,23 @@ def satterthwaite(variance: np.ndarray | float, *parts: tuple[np.ndarray | float
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.asarray(variance, dtype=float) ** 2 / below
     # no variance at all: any df will do
-    found = np.where(below == 0, max(np.max(df) for _, df in parts), found)
-    return found if found.ndim else float(found)
+    return np.where(below == 0, max(np.max(df) for _, df in parts), found)[()]
+
+
+class Error(NamedTuple):
+    """The standard error of a mean, its degrees of freedom, and the s²_seed in it."""
+
+    se: Number
+    df: Number
+    seed_var: Number
+
+
+def error(rows_var: Number, clusters: Number, between: Number, interaction: Number, seeds: int) -> Error:
+    """Return the Error of a mean of rows that are averaged over seeds: SE² = s²_rows/n + s²_seed/S; of numbers, or of arrays."""
+    seed_var = np.maximum(0.0, between - interaction)
+    variance = rows_var + seed_var / seeds
+    parts = [(rows_var, np.maximum(1, clusters - 1))] + ([(between / seeds, seeds - 1)] if seeds > 1 else [])
+    return Error(np.sqrt(variance), satterthwaite(variance, *parts), seed_var)
 
 
 def mean_with_seeds(values: np.ndarray, clusters: np.ndarray) -> Moments:
@@ -98,10 +116,6 @@ def mean_with_seeds(values: np.ndarray, clusters: np.ndarray) -> Moments:
     rows = values.mean(axis=0)
     rows_var, groups = cluster_variance(rows, codes)
     between, interaction = seed_terms(values, codes)
-    seed_var = max(0.0, between - interaction)
-    variance = rows_var + seed_var / s
-    parts = [(rows_var, max(1, groups - 1))] + ([(between / s, s - 1)] if s > 1 else [])
+    se, df, seed_var = map(float, error(rows_var, groups, between, interaction, s))
     sd = float(rows.std(ddof=1)) if n > 1 else float("nan")
-    return Moments(
-        float(rows.mean()), float(np.sqrt(variance)), float(satterthwaite(variance, *parts)), sd, rows_var, seed_var, n, groups, s, between
-    )
+    return Moments(float(rows.mean()), se, df, sd, rows_var, seed_var, n, groups, s, between)
