@@ -28,13 +28,22 @@ class Comparison:
 
     Attributes:
         table: columns ``COLUMNS``: one line per plan, task, split (dev cross-selected, test at the epoch that dev
-            chose) and metric. A task that a plan serves alone has difference 0 and verdict ``alone``.
-        candidates: columns ``CANDIDATE_COLUMNS``: one line per trained group (and served subset) that the decision
-            looked at, on dev, with the reason why it does not pass.
+            chose) and metric. ``value`` and ``alone`` are means over seeds with the paper's interval over seeds, in the
+            unit of the metric; ``difference`` is shared minus alone, turned so that higher is better for shared
+            (alone minus shared for log-loss). ``p_adjusted``: Holm over the tasks of the plan that share. ``delta``,
+            ``p_loss`` and ``verdict`` belong to the primary metric; others have nan and an empty word. A task that a
+            plan serves alone has difference 0 and verdict ``alone``. ``updates``, ``seconds``, ``parameters``: mean
+            over seeds of the fits of the group.
+        candidates: columns ``CANDIDATE_COLUMNS``: per trained group a line for all its members, for the largest and
+            for the recommended set of them that passes, on dev, with the reason why it does not pass; ``gain_p`` is the
+            two-sided p of the mean difference.
         recommended: the exact best partition over the candidates that pass.
-        notes: facts for the first screen: ``undecided`` (tasks), ``needed_rows``, ``needed_seeds``,
-            ``best_control`` (named on dev), ``best_control_difference`` (low, high), ``claims`` (tasks of the
-            recommended plan whose dev gain is above 0 with 95 %), ``distrust`` (sentences).
+        notes: facts for the first screen, plain values: ``undecided`` (tasks served alone: no candidate passed, none
+            showed a loss above δ), ``needed_rows``, ``needed_seeds``, ``needed_rows_at_seeds``, ``capped`` (per undecided
+            task: what would decide it), ``best_control`` (named on dev), ``best_control_difference`` (on test: control
+            minus recommended: value, low, high), ``claims`` (tasks of the recommended plan whose dev gain is above 0
+            with 95 %), ``mean_difference`` (dev and test: value, low, high over all tasks), ``without_collapsed`` (a
+            dict per difference that had collapsed seeds), ``distrust`` (sentences).
     """
 
     table: pd.DataFrame = field(repr=False)

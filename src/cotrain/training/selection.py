@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +35,17 @@ CrossSelected = Chosen
 
 
 def half_of(clusters: Strings) -> Integers:
-    """Return (n,) 0 or 1: the half of dev that each row is in, by hash of its cluster, alike for all tasks."""
-    unique, inverse = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    sides = np.array([hashlib.sha256(c.encode()).digest()[0] & 1 for c in unique], dtype=np.int64)
-    return sides[inverse]
+    """Return (n,) 0 or 1: the half of dev that each row is in, by hash of its cluster, alike for all tasks; read-only."""
+    return _halves(tuple(np.asarray(clusters).tolist()))
+
+
+@lru_cache(maxsize=256)  # every fit of a task asks for the same rows, several times
+def _halves(clusters: tuple[str, ...]) -> Integers:
+    """Return what ``half_of`` does."""
+    sides = {c: hashlib.sha256(str(c).encode()).digest()[0] & 1 for c in set(clusters)}
+    halves = np.array([sides[c] for c in clusters], dtype=np.int64)
+    halves.setflags(write=False)
+    return halves
 
 
 def macro_f1(gold: Integers, guess: Integers, classes: int) -> float:

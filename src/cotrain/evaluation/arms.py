@@ -1,0 +1,123 @@
+"""From fits to arms: every group, task and metric of a split in one pass over the random weights of each task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from cotrain.evaluation import metrics
+from cotrain.evaluation.intervals import Arm
+from cotrain.evaluation.sheets import RESAMPLES, Sheet, sheets, small_sample
+from cotrain.pvi.seeds import seed_variance
+from cotrain.tasks.task import Split
+from cotrain.training.fit import Fit
+from cotrain.training.group import Group
+from cotrain.training.selection import Metric, half_of, select_epoch
+
+
+class At(NamedTuple):
+    """Where an arm stands: group, task, metric."""
+
+    group: Group
+    task: str
+    metric: str
+
+
+class Epochs(NamedTuple):
+    """The epochs of a fit that are compared: of the two halves of dev, each chosen by the other half, and of test."""
+
+    dev: tuple[int, int]
+    test: int
+
+    @classmethod
+    def of(cls, fit: Fit, by: str | Metric) -> Epochs:
+        """Return the epochs of a fit, chosen once for all its tasks (as ``selection.chosen`` does for one)."""
+        last = select_epoch(fit, by)
+        return cls((last, last) if by == "last" else (select_epoch(fit, by, half=1), select_epoch(fit, by, half=0)), last)
+
+    def predictions(self, fit: Fit, task: str, split: Split) -> np.ndarray:
+        """Return the (n, K) log2 probabilities that are compared."""
+        block = fit.blocks[task, split]
+        if split == "test":
+            return block.at(self.test)
+        first, second = (block.at(epoch) for epoch in self.dev)
+        return np.where(half_of(block.clusters)[:, None] == 0, first, second)
+
+
+def arms(
+    trained: Mapping[Group, Sequence[Fit]], epochs: Mapping[tuple[Group, int], Epochs], split: Split,
+    names: Mapping[str, Sequence[str]], seed: int = 0, resamples: int = RESAMPLES,
+) -> dict[At, Arm]:  # fmt: skip
+    """Return the arms of every real member of the trained groups.
+
+    Args:
+        trained: the usable fits of each group, by seed.
+        epochs: of each group and seed.
+        names: the metrics of each task; tasks without any are left out.
+
+    Raises:
+        InputError: fits of different rows.
+    """
+    found: dict[At, Arm] = {}
+    for task, sheet in sheets([fit for fits in trained.values() for fit in fits], list(names), split).items():
+        mine = {
+            group: np.stack([epochs[group, fit.seed].predictions(fit, task, split) for fit in fits])
+            for group, fits in trained.items()
+            if task in group.real
+        }
+        found |= _of_task(sheet, mine, names[task], seed, resamples)
+    return found
+
+
+def _of_task(sheet: Sheet, predicted: Mapping[Group, np.ndarray], names: Sequence[str], seed: int, resamples: int) -> dict[At, Arm]:
+    """Return the arms of one task: (S, n, K) predictions of each group."""
+    columns = {group: metrics.columns(sheet.gold, log2_p) for group, log2_p in predicted.items()}
+    weighed = [m for m in names if m in metrics.WEIGHED]
+    stacked = np.concatenate(list(columns.values()), axis=1, dtype=np.float32)
+    sums, draws = [], {At(g, sheet.task, m): [] for g in predicted for m in weighed}  # type: ignore[var-annotated]
+    for weight in sheet.weights(seed, resamples):
+        sums.append((weight @ stacked).astype(float))
+        for at, parts in draws.items():
+            parts.append(np.stack([metrics.WEIGHED[at.metric](sheet.gold, p, weight) for p in predicted[at.group]], axis=1))
+    drawn_counts = np.split(np.concatenate(sums), np.cumsum([c.shape[1] for c in columns.values()])[:-1], axis=1)
+    found = {}
+    for (group, column), drawn in zip(columns.items(), drawn_counts, strict=True):
+        ones, resampled = metrics.counts(column.sum(axis=0), sheet.labels), metrics.counts(drawn, sheet.labels)
+        for metric in names:
+            at = At(group, sheet.task, metric)
+            if metric in metrics.WEIGHED:
+                values = np.array([metrics.value(metric, sheet.gold, p) for p in predicted[group]])
+                per_seed = np.concatenate(draws[at])
+            else:
+                values, per_seed = metrics.from_counts(metric, ones), metrics.from_counts(metric, resampled)
+            rows = _per_row(metric, column, sheet.labels) if metric in metrics.ROW_MEANS else None
+            found[at] = _arm(sheet, at, values, per_seed, rows)
+    return found
+
+
+def _per_row(metric: str, columns: np.ndarray, labels: int) -> np.ndarray:
+    """Return (S, n) values of a metric that is a mean over rows."""
+    c = metrics.counts(columns, labels)
+    return np.asarray((c.right.sum(axis=-1) if metric == "accuracy" else c.bits).T)
+
+
+def _arm(sheet: Sheet, at: At, values: np.ndarray, per_seed: np.ndarray, rows: np.ndarray | None) -> Arm:
+    """Return the Arm of (S,) values, (B, S) resampled ones, and (S, n) values of the rows for a mean over rows.
+
+    s²_seed is that of PVI for means over rows, else max(0, variance over seeds − (mean diagonal − mean off-diagonal of
+    the bootstrap covariance between seeds)): what seeds differ by, less what they would differ by on other rows.
+    """
+    sign = 1 if metrics.HIGHER.get(at.metric, True) else -1
+    s = len(values)
+    if s < 2:
+        between = 0.0
+    elif rows is not None:
+        between = seed_variance(rows, sheet.index)
+    else:
+        covariance = np.cov(per_seed.T) * small_sample(sheet.clusters)
+        diagonal = float(np.trace(covariance)) / s
+        off = (float(covariance.sum()) - diagonal * s) / (s * (s - 1))
+        between = max(0.0, float(values.var(ddof=1)) - (diagonal - off))
+    return Arm(at.group.name, sheet.task, sign * values, sign * per_seed.mean(axis=1), between, sheet.clusters, sheet.tie)
