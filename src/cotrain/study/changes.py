@@ -39,7 +39,7 @@ def changes(old: Resolved, new: Resolved) -> Changes:
     for task in (task for task in before if task in after):
         changed += [f"task {task}: {words}" for words in _differences(before[task], after[task])]
     changed += _differences(asdict(old.cut), asdict(new.cut), "splits.")
-    changed += _differences(_settings(old, new), _settings(new, old), "training.")
+    changed += _differences(_settings(old), _settings(new), "training.")
     for word, then, now in (("seed", old.seeds, new.seeds), ("control", old.controls, new.controls)):
         added += [f"{word} {x}" for x in now if x not in then] + [f"{word} {x} is left out" for x in then if x not in now]
     one, two = _sources(old), _sources(new)
@@ -83,12 +83,11 @@ def _decisions(study: Resolved) -> dict[str, Any]:
     return {words: getattr(study, key) for key, words in _DECISIONS.items()}
 
 
-def _settings(study: Resolved, other: Resolved) -> dict[str, Any]:
+def _settings(study: Resolved) -> dict[str, Any]:
     """Return the settings of fits; a learning rate that goes by the size of the encoder is that rule, not its outcome."""
     values = asdict(study.settings)
     if study.light_learning_rate is not None:
-        heavy = min(study.settings.learning_rate, other.settings.learning_rate)
-        values["learning_rate"] = f"{heavy} ({study.light_learning_rate} for a light encoder)"
+        values["learning_rate"] = f"by the encoder ({study.light_learning_rate} for a light one)"
     return values
 
 

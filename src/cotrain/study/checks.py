@@ -9,7 +9,7 @@ from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
-from cotrain.grouping import CONTROLS, OBJECTIVES, RULES, SELECTIONS
+from cotrain.grouping import CONTROLS, SELECTIONS
 from cotrain.grouping.passing import Options
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
@@ -29,9 +29,6 @@ _KNOWN: dict[Location, tuple[str, Any]] = {
     ("plan", "by"): ("method", METHODS),
     ("plan", "test"): ("pair test", TESTS),
     ("plan", "group_test"): ("group test", GROUP_TESTS),
-    ("plan", "rule"): ("rule", RULES),
-    ("plan", "select"): ("selection", SELECTIONS),
-    ("plan", "objective"): ("objective", OBJECTIVES),
     ("training", "device"): ("device", ("auto", "cpu", "cuda", "mps")),
 }
 _BAD = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
@@ -154,7 +151,8 @@ def _delta(fields: Mapping[str, Any]) -> Iterator[str]:
 
 def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with one task, by key; ``written`` has the keys that are at fault already, too."""
-    places = [key for key in ("path", "hub") if key in written]
+    named = [key for key in ("path", "hub", "label", "labels") if written.get(key) is not None]
+    places = [key for key in named if key in ("path", "hub")]
     if len(places) != 1:
         yield "", f"there should be a path or a hub, found {'both' if places else 'neither'}"
     for key, value in entry.items():
@@ -171,7 +169,7 @@ def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tup
         except InputError as error:
             yield key, f"{key}: {' '.join(error.faults)}"
     labels, names = entry.get("labels", ("one",)), entry.get("names", ("one", "two"))
-    if "label" in written and "labels" in written:
+    if "label" in named and "labels" in named:
         yield "labels", "there should be label (one column) or labels (several), found both"
     if not labels or len(set(labels)) < len(labels):
         yield "labels", "labels should be different columns, such as [negation, uncertainty]"
@@ -185,36 +183,30 @@ def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tup
 
 def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     """Yield options out of range, sets of tasks that are none, and keys that contradict each other."""
-    plan: dict[str, Any] = values.get("plan", {})
+    plan = {key: value for key, value in values.get("plan", {}).items() if key not in ("by", "test", "group_test")}
     for key in ("together", "apart"):
         for i, names in enumerate(plan.get(key, ())):
-            yield from ((("plan", key, i), f"plan.{key}: {words}") for words in _set(names, values, entries))
-    good = {key: value for key, value in plan.items() if value is not None}
-    for key, least in (("largest", 2), ("models", 1)):
-        if plan.get(key, least) < least:
-            yield ("plan", key), f"plan.{key} should be {least} or more, found {good.pop(key)}"
-    for key in ("alpha", "margin", "margin_bits", "rule", "select", "objective"):
+            yield from ((("plan", key, i), f"plan.{key}: {words}") for words in _strangers(names, values, entries))
+    for key, value in list(plan.items()):
         try:
-            Options(**{"select": "nested", **{k: v for k, v in plan.items() if k == key}})
+            Options(**{"select": "nested", key: value})  # nested needs nothing else, so that each key is judged alone
         except InputError as error:
-            del good[key]
-            if ("plan", key) not in _KNOWN:
-                yield ("plan", key), f"plan: {' '.join(error.faults)}"
-    if good.get("select") == "nested" and good.get("rule", "any") != "any":
+            del plan[key]
+            yield from ((("plan", key), f"plan: {words}") for words in error.faults)
+    select = plan.get("select", "")
+    if select == "nested" and plan.get("rule", "any") != "any":
         yield ("plan", "rule"), "plan: the selection nested uses no rule; leave out the rule, or choose select: partition"
-    if good.get("select", "partition") != "partition" and (idle := [key for key in ("objective", "models") if key in good]):
-        yield ("plan", idle[0]), f"plan.{idle[0]} belongs to select: partition, found select: {good['select']}; leave one out"
-    else:
-        try:
-            Options(**options(PRESETS.get(values.get("preset", ""), PRESETS["default"]), good))
-        except InputError as error:
-            yield from ((("plan",), f"plan: {words}") for words in error.faults)
+    if select in SELECTIONS and select != "partition" and (idle := [key for key in ("objective", "models") if plan.get(key)]):
+        yield ("plan", idle[0]), f"plan: {idle[0]} belongs to select: partition, found select: {select}; leave one out"
+        return
+    try:
+        Options(**options(PRESETS.get(values.get("preset", ""), PRESETS["default"]), plan))
+    except InputError as error:
+        yield from ((("plan",), f"plan: {words}") for words in error.faults)
 
 
-def _set(names: tuple[str, ...], values: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with a set of tasks that must share a group or must not."""
-    if len(set(names)) < 2:
-        yield "each set should name two tasks or more"
+def _strangers(names: tuple[str, ...], values: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:
+    """Yield names that are no tasks."""
     tasks: list[str] = []
     unclear: set[str] = set()
     for name in entries:
