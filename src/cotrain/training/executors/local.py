@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from cotrain.errors import InputError
@@ -72,7 +75,8 @@ def _side_by_side(jobs: Sequence[Job], setup: Setup, report: Report, workers: in
                 waiting.append(later.popleft()[1])
             while waiting and len(running) < workers:
                 job = waiting.popleft()
-                running[pool.submit(worker.fit, job, setup.fits)] = job
+                with _without_main():
+                    running[pool.submit(worker.fit, job, setup.fits)] = job
             report(None, tuple(map(str, running.values())))
             if not running:
                 time.sleep(max(0.0, later[0][0] - time.monotonic()))
@@ -92,6 +96,21 @@ def _side_by_side(jobs: Sequence[Job], setup: Setup, report: Report, workers: in
         ) from None
     finally:
         _end(pool)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let processes start without the caller's main module, of which they need nothing.
+
+    They would run it again: a script without a guard would train within its training, and one that was piped in cannot be
+    found again, at which starting a process waits for ever.
+    """
+    there = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = there
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
