@@ -128,7 +128,9 @@ def test_a_test_file_without_labels_is_left_out_with_the_reason(save: Save) -> N
     assert "test.csv: lacks the column label, which train.csv has" in text
 
 
-@pytest.mark.parametrize("first", ["wombat is fine,absent", "a wombat went over the hill and did not come back,x", "12,absent"])
+@pytest.mark.parametrize(
+    "first", ["wombat is fine,absent", "a wombat went over the hill and did not come back,x", "12,absent", "a wombat!,other"]
+)
 def test_a_file_without_a_header_shows_no_text(save: Save, first: str) -> None:
     folder = save("good.csv", rows())
     (folder / "bare.csv").write_text(first + "".join(f"\n{SECRET} number {i},{'absent' if i % 2 else 'present'}" for i in range(40)))
@@ -136,6 +138,16 @@ def test_a_file_without_a_header_shows_no_text(save: Save, first: str) -> None:
     assert SECRET not in text
     assert "# left out: " in text
     assert "the first line should name the columns" in text
+
+
+def test_reasons_quote_no_first_line(save: Save) -> None:
+    folder = save("good.csv", rows())
+    (folder / "bare.csv").write_text("".join(f"{SECRET} number {i}\n" for i in range(40)))
+    save("a/train.csv", rows(start=50))
+    (folder / "a" / "test.csv").write_text(f"{SECRET} one,x\n{SECRET} two,y\n")
+    text = init(folder)
+    assert SECRET not in text
+    assert text.count("# left out: ") == 2
 
 
 def test_nothing_usable_is_an_error_with_every_reason(save: Save, tmp_path: Path) -> None:

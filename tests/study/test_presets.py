@@ -118,6 +118,7 @@ PLANS = {
     "fast with a rule": ("fast", "rule: equivalent", ("equivalent", "min_gap", "fewest")),
     "fast with a budget": ("fast", "models: 3", ("not_different", "partition", "budget")),
     "fast with the nested plans": ("fast", "select: nested", ("any", "nested", "fewest")),
+    "nothing of a plan with its own rule": ("paper", "rule: any, alpha: 0.5", ("any", "max_abs_t", "fewest")),
     "paper with a partition": ("paper", "select: partition", ("not_different", "partition", "fewest")),
 }
 

@@ -80,7 +80,7 @@ def init(
         raise InputError(f"{target} exists already; remove it, or name another file with --to")
     if to and not to.parent.is_dir():
         raise InputError(f"{to.parent}: should be a folder to write the study file into; there is none")
-    text = guess(folder)
+    text = guess(folder, target.parent)
     target.write_text(text, encoding="utf-8")
     print(target)
     say(f"Read it, mend what was guessed wrong, then: cotrain check {target}")

@@ -10,7 +10,7 @@ from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
 from cotrain.grouping import CONTROLS, SELECTIONS
-from cotrain.grouping.passing import Options
+from cotrain.grouping.options import Options
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
@@ -200,7 +200,7 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
         yield ("plan", idle[0]), f"plan: {idle[0]} belongs to select: partition, found select: {select}; leave one out"
         return
     try:
-        Options(**options(PRESETS.get(values.get("preset", ""), PRESETS["default"]), plan))
+        Options(**options(PRESETS.get(values.get("preset", ""), PRESETS["default"]).plan, plan))
     except InputError as error:
         yield from ((("plan",), f"plan: {words}") for words in error.faults)
 

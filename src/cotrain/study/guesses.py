@@ -80,14 +80,12 @@ def guess(table: pd.DataFrame) -> Guess:
     if pair:
         entry["pair"], why["pair"] = pair.name, f"goes with {text.name}"
     used = {text.name, pair.name if pair else "", split or ""}
-    group, row_id = (
-        _group([c for c in columns.values() if c.name not in used]),
-        _row_id([c for c in columns.values() if c.name not in used]),
-    )
+    rest = [c for c in columns.values() if c.name not in used]
+    group, row_id = _group(rest), _row_id(rest)
     used |= {c.name for c in (group, row_id) if c}
     if any(c.few and c.name in map(str, c.values) for c in columns.values()):
         raise InputError("the first line should name the columns; it looks like a row of data")
-    _label([c for c in columns.values() if c.name not in used], entry, why)
+    _label([c for c in rest if c.name not in used], entry, why)
     if row_id:
         entry["id"], why["id"] = row_id.name, "all values differ"
     if group:
@@ -121,7 +119,7 @@ def _texts(columns: Sequence[_Column]) -> tuple[_Column, _Column | None]:
     texts = {c.name.lower(): c for c in columns if c.kind == "name" and not c.few and "{" not in c.name and "}" not in c.name}
     texts |= {c.name.lower(): c for c in columns if c.kind == "name" and c.name.lower() in TEXTS[:8] and "{" not in c.name}
     if not texts:
-        raise InputError(f"no column looks like a text; found {_listed(columns)}")
+        raise InputError(f"none of its {len(columns)} columns looks like a text")
     first = next((texts[name] for name in TEXTS if name in texts), None) or max(texts.values(), key=lambda c: c.length)
     pair = next((texts[name] for name in PAIRS.get(first.name.lower(), ()) if name in texts), None)
     return first, pair
@@ -133,7 +131,7 @@ def _label(columns: Sequence[_Column], entry: dict[str, Any], why: dict[str, str
     named = next((by_name[name] for name in LABELS if name in by_name), None)
     likely = [c for c in columns if c.few and not set(c.tokens) & _ABOUT and c.name.lower() not in IDS]
     if named is None and not likely:
-        raise InputError(f"no column looks like a label (2 to {_MOST_CLASSES} values); found {_listed(columns)}")
+        raise InputError(f"no column beside the text looks like a label (2 to {_MOST_CLASSES} values)")
     chosen = [named] if named else likely[-1:]
     alike = [c for c in likely if set(map(str, c.values)) == set(map(str, chosen[0].values))]
     if named is None and len(alike) > 1:
@@ -198,8 +196,3 @@ def _sides(table: pd.DataFrame, split: str | None, entry: dict[str, Any], why: d
         why[""] = "; ".join([*([why[""]] if "" in why else []), f"{unlabelled}validation is the test set, dev is cut from train (20 %)"])
     else:
         why[""] = "; ".join([*([why[""]] if "" in why else []), "no published splits: test (20 %) and dev (20 % of the rest) are cut"])
-
-
-def _listed(columns: Iterable[_Column]) -> str:
-    """Return the names of columns."""
-    return ", ".join(repr(c.name) for c in columns) or "none"

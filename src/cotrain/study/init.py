@@ -88,14 +88,22 @@ def _read(name: str, path: Path) -> pd.DataFrame:
     """Return all columns of all files of a task."""
     files = [file for _, file in tabular.files(path, name)]
     columns = _columns(files[0])
-    if strange := [c for c in columns if len(c) > 60 or len(c.split()) > 6 or not c.strip() or re.fullmatch(r"[-+\d.]+", c)]:
+    if strange := [c for c in columns if not _is_name(c)]:
         raise InputError(f"{path}: the first line should name the columns; {len(strange)} of {len(columns)} do not look like names")
     for file in files[1:]:
         there = _columns(file)
         if gone := [c for c in columns if c.lower() in LABELS and there and c not in there]:
             raise InputError(f"{file}: lacks the column {gone[0]}, which {files[0].name} has; remove the file or add the labels")
+        if there and not set(columns) & set(there):
+            raise InputError(f"{file}: has no column of {files[0].name}; do both name their columns in the first line?")
         columns = [c for c in columns if c in there] or columns  # not every split has every column
     return tabular.read(Source(name, path=str(path)), columns)
+
+
+def _is_name(column: str) -> bool:
+    """Whether the head of a column can be a name: no number, no sentence."""
+    words = column.split()
+    return 0 < len(words) <= 4 and len(column) <= 60 and column[-1] not in ".?!" and not re.fullmatch(r"[-+\d.]+", column)
 
 
 def _columns(file: Path) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 from cotrain.errors import InputError
-from cotrain.grouping.passing import Options
+from cotrain.grouping.options import Options
 from cotrain.tasks.source import Cut, Source
 from cotrain.training.settings import Settings
 
@@ -88,28 +88,26 @@ def settings(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**preset.training, **lasting, **given}
 
 
-def options(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of Options: those given, else what goes with them, else the preset's.
+def options(base: Options, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Options: those given, else what goes with them, else those of ``base`` (a preset's, a study's).
 
-    A part of another plan than the preset's asks for the whole of it:
+    A part of another plan asks for the whole of it:
 
-    - ``models`` without ``objective``: ``budget``.
-    - ``objective`` or ``models`` without ``select``: ``partition``; so does a ``rule`` under preset ``default``, whose
-      ``nested`` plans use none.
-    - ``select`` without ``rule`` under preset ``default``: ``not_different``, but ``any`` under a budget and for ``nested``.
+    - ``models`` without ``objective``: the objective is ``budget``.
+    - ``objective`` or ``models`` without ``select``: ``partition``; so does a ``rule`` where ``base`` is ``nested``, which uses none.
+    - another ``select`` than ``nested`` without a ``rule``, where ``base`` is ``nested``: ``not_different``, under a budget ``any``.
     """
-    base = {f.name: getattr(preset.plan, f.name) for f in fields(Options)}
-    given = {k: v for k, v in given.items() if k in base}
-    chosen = {**base, **given}
+    given = {key: value for key, value in given.items() if key in Options.__dataclass_fields__}
+    nested = base.select == "nested"
+    chosen = {**{f.name: getattr(base, f.name) for f in fields(Options)}, **given}
     if "models" in given and "objective" not in given:
         chosen["objective"] = "budget"
-    wanted = {"objective", "models"} | ({"rule"} if preset.plan.select == "nested" else set())
-    if "select" not in given and given.keys() & wanted:
+    if "select" not in given and given.keys() & {"objective", "models", *(["rule"] if nested else [])}:
         chosen["select"] = "partition"
-    if "rule" not in given:
-        budget = chosen["select"] == "partition" and chosen["objective"] == "budget"
-        free = chosen["select"] == "nested" or (budget and preset.plan.rule == "any")
-        chosen["rule"] = "any" if free else "not_different"
+    if "rule" not in given and chosen["select"] == "nested":
+        chosen["rule"] = "any"
+    elif "rule" not in given and nested and not (chosen["select"] == "partition" and chosen["objective"] == "budget"):
+        chosen["rule"] = "not_different"
     return chosen
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from cotrain.choose import unknown
-from cotrain.grouping.passing import Options
+from cotrain.grouping.options import Options
 from cotrain.study.document import Document, Fault, Location
 from cotrain.tasks.source import Cut, Source
 from cotrain.training.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cotrain.errors import InputError
-from cotrain.grouping.passing import Options
+from cotrain.grouping.options import Options
 from cotrain.study import checks
 from cotrain.study.document import Fault, document
 from cotrain.study.presets import PRESETS, Resolved, options, settings
@@ -59,7 +59,7 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
         by=plan.get("by", "pvi"),
         test=plan.get("test", preset.test),
         group_test=plan.get("group_test", preset.group_test),
-        plan=Options(**options(preset, plan)),
+        plan=Options(**options(preset.plan, plan)),
         controls=values.get("controls", preset.controls),
         paper=preset.paper,
         light_learning_rate=None if "learning_rate" in training else preset.light_learning_rate,
