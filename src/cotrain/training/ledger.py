@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import shutil
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from cotrain.errors import InputError
 from cotrain.tasks.task import Task
 from cotrain.training.fit import Block, Fit
+from cotrain.training.folders import told
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 
@@ -74,10 +74,10 @@ def being_written(fits: Path, key: str, over: Path | None = None) -> Iterator[Pa
         fits.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=fits))
     except OSError as error:
-        raise _told(error, fits) from error
+        raise told(error, fits) from error
     try:
         yield work
-        sums = {f.relative_to(work).as_posix(): _sha256(f) for f in sorted(work.rglob("*")) if f.is_file()}
+        sums = {f.relative_to(work).as_posix(): sha256(f) for f in sorted(work.rglob("*")) if f.is_file()}
         (work / CHECKSUMS).write_text(json.dumps(sums, indent=1))
         if over is not None:
             over.rename(work.with_name(work.name + "-old"))
@@ -87,7 +87,7 @@ def being_written(fits: Path, key: str, over: Path | None = None) -> Iterator[Pa
             if damage(fits / key):
                 raise
     except Exception as error:
-        raise _told(error, fits) from error
+        raise told(error, fits) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
         if over is not None:
@@ -122,14 +122,6 @@ def same(before: Fit, again: Fit) -> None:
             f"fit {before.group.name} seed {before.seed} made again does not give the predictions that it gave on "
             f"{before.manifest.get('host')} with {before.manifest.get('versions')}; remove its folder {before.key} and train it again"
         )
-
-
-def _told(error: Exception, fits: Path) -> Exception:
-    """Return what to raise: a sentence where the disk is full, else the error itself."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "No space left on device" in str(error) or "os error 28" in str(error):
-        return InputError(f"the disk of {fits} is full; what is finished is kept: free some space there and start again")
-    return error
 
 
 def sweep(fits: Path, key: str) -> None:
@@ -203,7 +195,7 @@ def damage(folder: Path, extras: bool = False) -> str:
         for name, digest in sums.items():
             if not (folder / name).is_file():
                 return f"{name} is not there"
-            if (extras or not name.startswith("extras/")) and _sha256(folder / name) != digest:
+            if (extras or not name.startswith("extras/")) and sha256(folder / name) != digest:
                 return f"{name} is not what was written"
         key = json.loads((folder / "manifest.json").read_text())["key"]
     except (OSError, ValueError, KeyError, AttributeError) as error:
@@ -211,7 +203,7 @@ def damage(folder: Path, extras: bool = False) -> str:
     return "" if key == folder.name else "it is another fit"
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
     """Return the sha256 of a file."""
     with file.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()

@@ -55,6 +55,27 @@ class SharedClassifier(nn.Module):
         """Return the logits; the Trainer wraps this method with its precision, ``logits`` stays as it is."""
         return self.logits(task, **inputs)
 
+    @contextmanager
+    def encoded_once(self) -> Iterator[None]:
+        """Let all heads read the first pass of the encoder: for one batch, without gradients."""
+        encoder = self.classifiers[0].base_model
+        through, own = encoder.forward, encoder.__dict__.get("forward")
+        kept: list[Any] = []
+
+        def forward(*args: Any, **inputs: Any) -> Any:
+            if not kept:
+                kept.append(through(*args, **inputs))
+            return kept[0]
+
+        encoder.forward = forward
+        try:
+            yield
+        finally:
+            if own is None:
+                del encoder.forward
+            else:
+                encoder.forward = own
+
     def weights(self) -> dict[str, torch.Tensor]:
         """Return every parameter and buffer once, by name, sharing memory with the model."""
         return {**dict(self.named_parameters()), **dict(self.named_buffers())}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,27 @@ def pad(rows: Sequence[Row], tokens: Any) -> dict[str, torch.Tensor]:
     return batch
 
 
-@torch.no_grad()
 def predict(model: SharedClassifier, task: str, rows: Sequence[Row], tokens: Any) -> np.ndarray:
     """Return (n, K) log2 probabilities, computed in float32, in the order of the rows."""
+    return predict_several(model, [task], rows, tokens)[task]
+
+
+@torch.no_grad()
+def predict_several(model: SharedClassifier, tasks: Sequence[str], rows: Sequence[Row], tokens: Any) -> dict[str, np.ndarray]:
+    """Return the (n, K) log2 probabilities of several tasks for the same rows, the encoder run once per batch."""
     device = next(model.parameters()).device
     model.eval()
     order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
-    parts = []
+    parts: dict[str, list[np.ndarray]] = {task: [] for task in tasks}
     for start in range(0, len(order), _SCORING_BATCH):
         batch = pad([rows[i] for i in order[start : start + _SCORING_BATCH]], tokens)
-        logits = model.logits(task, **{k: v.to(device) for k, v in batch.items()})
-        parts.append((torch.log_softmax(logits.float(), dim=-1) / math.log(2)).cpu().numpy())
-    scored = np.concatenate(parts)
-    values = np.empty_like(scored)
-    values[order] = scored
-    return values
+        inputs = {k: v.to(device) for k, v in batch.items()}
+        with model.encoded_once() if len(tasks) > 1 else nullcontext():
+            for task in tasks:
+                logits = model.logits(task, **inputs)
+                parts[task].append((torch.log_softmax(logits.float(), dim=-1) / math.log(2)).cpu().numpy())
+    found = {}
+    for task, scored in parts.items():
+        found[task] = np.concatenate(scored)
+        found[task][order] = found[task].copy()
+    return found

@@ -1,0 +1,53 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cotrain.errors import InputError
+
+
+@contextmanager
+def appearing(to: Path, over: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``to`` that becomes ``to`` when the block ends; nothing is left when it fails.
+
+    Args:
+        over: replace a folder that is there.
+
+    Raises:
+        InputError: there is a file, or a folder that is not empty, and it may not be replaced; the disk is full.
+    """
+    if to.exists() and not over and (not to.is_dir() or any(to.iterdir())):
+        raise InputError(f"{to} is there already and not empty; name another folder, or remove it first")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{to.name[:60]}-", dir=to.parent))
+    except OSError as error:
+        raise told(error, to.parent) from error
+    old = work.with_name(work.name + "-old")
+    try:
+        yield work
+        work.chmod(0o755)  # a temporary folder is for its maker alone
+        if to.exists():
+            to.rename(old)
+        work.rename(to)
+    except Exception as error:
+        raise told(error, to.parent) from error
+    finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
+        for left in (work, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def told(error: Exception, where: Path) -> Exception:
+    """Return what to raise: a sentence where the disk is full, else the error itself."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left on device" in str(error) or "os error 28" in str(error):
+        return InputError(f"the disk of {where} is full; what is finished is kept: free some space there and start again")
+    return error
