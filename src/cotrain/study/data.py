@@ -38,7 +38,9 @@ def tasks(study: Study) -> dict[str, Task]:
 
 def _placed(found: Mapping[str, Task]) -> pd.DataFrame:
     """Return the placement with the label and source of each row: what a report needs to know of rows."""
-    labels = pd.concat([task.rows.assign(task=name, source=task.source)[["task", "row", "label", "source"]] for name, task in found.items()])
+    labels = pd.concat(
+        [task.rows.assign(task=name, source=task.source)[["task", "row", "label", "source"]] for name, task in found.items()]
+    )
     return placement(found).merge(labels, on=["task", "row"], how="left")
 
 

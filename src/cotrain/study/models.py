@@ -44,7 +44,8 @@ def models(study: Study, show: Show | None = None) -> list[Path]:
             how = Options(workers=1, progress=show, extras=("weights",))
             [again] = train([serving.group], data.tasks(study), data.settings(study), [fit.seed], Path(scratch), how)
             ledger.same(fit, again)
-            write(again, epoch, data.tasks(study), data.settings(study), target, serves=serving.serves, card=_card(study, serving, fit))
+            write(again, epoch, data.tasks(study), data.settings(study), target, serves=serving.serves,
+                  sources=study.resolved.sources, card=_card(study, serving, fit))  # fmt: skip
     return [study.models / folder_name(serving.group.name) for serving, _ in chosen]
 
 

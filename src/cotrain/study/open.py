@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from cotrain.errors import ChangedStudy, InputError
-from cotrain.study.changes import changes
+from cotrain.study.changes import changes, kept
 from cotrain.study.presets import Resolved
 from cotrain.study.spec import read
 from cotrain.study.study import FORMAT, INDEX, PLACEMENT, STUDY, Study
@@ -84,6 +84,5 @@ def _continue(study: Study, before: Resolved) -> None:
         study.forget(PLACEMENT)
         study.__dict__.pop("placement", None)
         return
-    same = {s.name: s for s in before.sources}
-    kept = {task for s in study.resolved.sources if same.get(s.name) == s for task in s.tasks}
-    study.save_placement(study.placement[study.placement["task"].isin(kept)].reset_index(drop=True))
+    tasks = kept(before, study.resolved)
+    study.save_placement(study.placement[study.placement["task"].isin(tasks)].reset_index(drop=True))

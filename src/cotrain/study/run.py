@@ -61,7 +61,10 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     say(f"check: {len(study.tasks)} tasks, {len(checked['warnings'])} warnings")
     scores = steps.score(study, show)
     unlearned = scores.tasks.loc[scores.tasks["state"] != "ok", "task"].tolist()
-    say(f"score: {len(study.tasks) - len(unlearned)} of {len(study.tasks)} tasks learned" + (f"; not: {', '.join(unlearned)}" if unlearned else ""))
+    say(
+        f"score: {len(study.tasks) - len(unlearned)} of {len(study.tasks)} tasks learned"
+        + (f"; not: {', '.join(unlearned)}" if unlearned else "")
+    )
     steps.relate(study)
     plans = steps.group(study)
     say(f"group: {_listed(plans)}")

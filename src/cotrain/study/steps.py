@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
@@ -17,11 +17,14 @@ from cotrain.errors import FitsFailed, InputError
 from cotrain.grouping.passing import Options
 from cotrain.grouping.plan import Plan, Serving
 from cotrain.study import data
+from cotrain.study.presets import options
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cotrain.affinity.affinity import Affinity
     from cotrain.evaluation.comparison import Comparison
     from cotrain.pvi.scores import Scores
@@ -44,7 +47,7 @@ def blanks(study: Study) -> list[Group]:
     return [Group((Member(task, "blank"),)) for task in study.tasks]
 
 
-def check(study: Study, workers: int = 0) -> dict[str, Any]:
+def check(study: Study) -> dict[str, Any]:
     """Return what is wrong with the data, what they can decide, and what the study will cost; trains a few steps."""
     from cotrain.study.cost import cost
     from cotrain.study.power import decidable
@@ -52,7 +55,7 @@ def check(study: Study, workers: int = 0) -> dict[str, Any]:
 
     found = data.tasks(study)
     result = look(found, data.lengths(study), data.settings(study).max_length)
-    result = {**result, **decidable(study, found), "cost": cost(study, found)}
+    result = {**result, **decidable(study, found), "seeds": list(study.resolved.seeds), "cost": cost(study, found)}
     study.save_check(result)
     return result
 
@@ -121,9 +124,7 @@ def relate(study: Study, test: str | None = None, group_test: str | None = None)
     return affinity
 
 
-def group(
-    study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None
-) -> list[Plan]:
+def group(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None) -> list[Plan]:
     """Return the nominated plans, and with the plan of the study file its controls.
 
     Args:
@@ -137,8 +138,8 @@ def group(
     affinity = study.load_affinity("pvi")
     changed = {**(given or {}), **_keys(sets)}
     if changed or name:
-        options = _options(study.resolved.plan, changed)
-        plans = nominate(affinity, options, name or f"{options.rule}-{options.select}")
+        chosen = _options(study.resolved.plan, changed)
+        plans = nominate(affinity, chosen, name or f"{chosen.rule}-{chosen.select}")
         plans = [_from(plan, "terminal") for plan in plans]
         study.save_plans(plans)
         return plans
@@ -147,6 +148,20 @@ def group(
     before = [p.name for p in study.plans() if p.settings.get(ORIGIN) == "study"]
     study.save_plans(plans, instead_of=before)
     return plans
+
+
+def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the sets of tasks that pass the rule of the study file, or of the keys given; a listing is no plan, nothing is kept.
+
+    Raises:
+        InputError: the rule ``any``, which every set passes.
+    """
+    from cotrain.grouping.passing import listing
+
+    options = _options(study.resolved.plan, {**(given or {}), **_keys(sets)})
+    if options.rule == "any":
+        raise InputError("every set of tasks passes the rule 'any'; name one that tests, as --rule not_different")
+    return listing(study.load_affinity("pvi"), options)
 
 
 def _from(plan: Plan, origin: str) -> Plan:
@@ -178,14 +193,9 @@ def _keys(sets: Sequence[str]) -> dict[str, Any]:
 
 
 def _options(plan: Options, changed: Mapping[str, Any]) -> Options:
-    """Return options with keys changed; lists become tuples, and a budget of models is a partition within that budget."""
+    """Return options with keys changed, and what goes with them."""
     frozen = {k: tuple(tuple(s) if isinstance(s, list) else (s,) for s in v) if isinstance(v, list) else v for k, v in changed.items()}
-    if frozen.get("models") and "objective" not in frozen:
-        frozen |= {"objective": "budget", "select": frozen.get("select", "partition")}
-    try:
-        return replace(plan, **frozen)
-    except TypeError as error:
-        raise InputError(f"a value of plan is of the wrong kind: {error}") from None
+    return Options(**options(plan, frozen))
 
 
 def compare(study: Study, by: str | None = None, metric: str | None = None, goal: str | None = None, look: bool = True) -> Comparison:
@@ -201,9 +211,12 @@ def compare(study: Study, by: str | None = None, metric: str | None = None, goal
     """
     from cotrain.evaluation.compare import compare as judge
     from cotrain.evaluation.metrics import METRICS
+    from cotrain.study.presets import Goal
+    from cotrain.training.selection import SELECTIONS
 
-    if metric is not None and metric not in METRICS:
-        raise InputError(unknown("metric", metric, METRICS))
+    asked = (("metric", metric, METRICS), ("selection of epochs", by, SELECTIONS), ("goal", goal, get_args(Goal)))
+    if faults := [unknown(kind, name, known) for kind, name, known in asked if name is not None and name not in known]:
+        raise InputError(faults)
     resolved = study.resolved
     trained = [g for g in trained_groups(study) if data.complete(study, g)]
     if missing := [g.name for g in alone(study) if g not in trained]:

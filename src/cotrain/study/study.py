@@ -180,8 +180,8 @@ class Study:
         if (facts := self._json(f"affinity/{name}/affinity.json")) is None:
             return None
         folder = self.path / "affinity" / name
-        tables = (pd.read_parquet(folder / f"{part}.parquet") for part in ("tasks", "pairs"))
-        return Affinity(facts["method"], facts["test"], facts["group_test"], *tables, cost=facts["cost"])
+        tasks, pairs = (pd.read_parquet(folder / f"{part}.parquet") for part in ("tasks", "pairs"))
+        return Affinity(facts["method"], facts["test"], facts["group_test"], tasks, pairs, facts["cost"])
 
     def save_plans(self, plans: Iterable[Plan], instead_of: Sequence[str] = ()) -> None:
         """Keep plans as ``plans/NAME.yaml``; the plans named in ``instead_of`` go first."""

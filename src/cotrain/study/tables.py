@@ -28,10 +28,11 @@ def tables(study: Study) -> RunTables:
         if study.resolved.plan.together or study.resolved.plan.apart:
             free = replace(study.resolved.plan, together=(), apart=())
             unforced = {plan.name: plan for plan in group(affinity, free, "pvi")}
+    notes = sentences(scores, study.resolved.plan) if scores is not None else ()
     return RunTables(
         name=study.resolved.name, tasks_rows=data.rows(study), check=study.checked, scores=scores, affinity=affinity, plans=plans,
         comparison=study.load_comparison(), costs=costs(study), spec=study.resolved.plain(), provenance=study.provenance,
-        looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, notes=sentences(scores, study.resolved.plan) if scores is not None else (),
+        looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, notes=notes,
     )  # fmt: skip
 
 
@@ -45,4 +46,3 @@ def costs(study: Study) -> pd.DataFrame:
 def _of(cost: Mapping[str, float], columns: tuple[str, ...]) -> dict[str, float]:
     """Return the named costs of a fit."""
     return {column: float(cost.get(column, float("nan"))) for column in columns}
-

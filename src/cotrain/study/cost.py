@@ -1,0 +1,68 @@
+"""What a study will cost: fits, tokens, time, memory, disk (``check``), and what is left of it (``status``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cotrain.study import data, steps
+from cotrain.study.study import Study
+from cotrain.tasks.task import Task
+from cotrain.training.calibrate import calibrate, expected, footprint
+from cotrain.training.group import Group
+from cotrain.training.settings import Settings
+from cotrain.training.work import work
+
+_PAIRS = ("max_abs_t", "min_gap")
+
+
+def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """Return the cost plan of a study, its speed measured here by a few steps.
+
+    The keys: ``fits``, ``tokens``, ``seconds`` (expected) and ``seconds_most`` (no fit stops early), ``workers``,
+    ``tokens_per_second`` (measured), ``memory_bytes`` (all workers), ``disk_bytes``, and ``parts``: fits and tokens of
+    the single-task fits, null models, nominated plans and each control. Groups that are not nominated yet are counted as
+    one more training of every task per plan; where a task is served by its own pair, as two.
+    """
+    settings = data.settings(study)
+    workers = study.workers or max(1, (os.cpu_count() or 1) // settings.threads)
+    parts = _parts(study, tasks, settings)
+    seeds = len(study.resolved.seeds)
+    rate = calibrate(tasks, settings, workers)
+    tokens = seeds * sum(part["tokens"] for part in parts.values())
+    most = rate.seconds(tokens)
+    bytes_of = footprint(tasks, settings)
+    fits = seeds * sum(part["fits"] for part in parts.values())
+    return {
+        "fits": fits, "tokens": tokens, "seconds": rate.seconds(tokens * expected(settings)), "seconds_most": most, "workers": workers,
+        "tokens_per_second": rate.tokens_per_second, "memory_bytes": workers * bytes_of.memory, "disk_bytes": fits * bytes_of.disk,
+        "parts": parts,
+    }  # fmt: skip
+
+
+def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[str, dict[str, float]]:
+    """Return fits and training tokens of one seed, by what they are for."""
+
+    def tokens(groups: list[Group]) -> float:
+        return sum(work(g, tasks, settings, None) for g in groups)
+
+    n, resolved = len(tasks), study.resolved
+    alone = tokens(steps.alone(study))
+    parts: dict[str, dict[str, float]] = {"alone": {"fits": n, "tokens": alone}}
+    if nulls := steps.blanks(study):
+        parts["null models"] = {"fits": n, "tokens": tokens(nulls)}
+    if resolved.plan.select == "nested":
+        for name, models in (("nominated, half", -(-n // 2)), ("nominated, quarter", -(-n // 4))):
+            parts[name] = {"fits": models, "tokens": alone}
+    else:
+        paired = resolved.plan.select in _PAIRS
+        parts["nominated"] = {"fits": n if paired else -(-n // 2), "tokens": alone * (2 if paired else 1)}
+    for name in resolved.controls:
+        if name == "together":
+            parts[name] = {"fits": 1, "tokens": tokens([Group.of(tasks)])}
+        elif name in ("placebo", "matched_updates"):
+            parts[name] = {"fits": n, "tokens": 2 * alone}
+        elif name != "alone":
+            parts[name] = {"fits": -(-n // 2), "tokens": alone}
+    return parts

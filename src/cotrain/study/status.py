@@ -1,0 +1,58 @@
+"""``status``: what is done, what is left, what it will take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cotrain.study import data, steps
+from cotrain.study.study import Study
+from cotrain.training.group import Group
+from cotrain.training.work import work
+
+
+def unchecked(study: Study) -> bool:
+    """Whether ``check`` has not seen the present tasks and seeds."""
+    checked = study.checked
+    return not checked or set(checked.get("tasks", {})) != set(study.tasks) or checked.get("seeds") != list(study.resolved.seeds)
+
+
+def status(study: Study) -> dict[str, Any]:
+    """Return the state of a study.
+
+    The keys: ``study``, ``path``, ``verbs`` (verb to whether its artefact is there), ``fits`` (``done``, ``wanted``,
+    ``failed``), ``missing`` (group and seed of what ``train`` would train), ``seconds_spent`` (training time of its fits,
+    added up), ``seconds_left`` (by the speed of the fits that are done; None before the first), ``predicted_seconds`` (by
+    ``check``), ``looks_at_test``, ``models``.
+    """
+    plans = study.plans()
+    wanted = list(dict.fromkeys([*steps.alone(study), *steps.blanks(study), *(g for p in plans for g in p.groups)]))
+    index, seeds = study.index, study.resolved.seeds
+    missing = [(g, seed) for g in wanted for seed in seeds if data.name_of(g, seed) not in index]
+    fits = data.fits(study, wanted)
+    verbs = {
+        "check": not unchecked(study), "score": study.find_scores("pvi") is not None, "relate": study.find_affinity("pvi") is not None,
+        "group": any(p.kind == "nominated" for p in plans), "train": bool(plans) and not missing,
+        "compare": study.load_comparison() is not None, "models": study.models.is_dir() and any(study.models.iterdir()),
+        "report": (study.report / "report.html").is_file(),
+    }  # fmt: skip
+    return {
+        "study": study.resolved.name, "path": str(study.path), "verbs": verbs,
+        "fits": {"done": len(fits), "wanted": len(wanted) * len(seeds), "failed": sum(bool(f.failed) for f in fits)},
+        "missing": [data.name_of(g, seed) for g, seed in missing], "seconds_spent": sum(f.cost.get("seconds", 0.0) for f in fits),
+        "seconds_left": _left(study, [g for g, _ in missing]), "predicted_seconds": (study.checked.get("cost") or {}).get("seconds"),
+        "looks_at_test": len(study.looks), "models": sorted(f.name for f in study.models.glob("[!.]*")),
+    }  # fmt: skip
+
+
+def _left(study: Study, missing: list[Group]) -> float | None:
+    """Return the seconds that missing fits will take, by the rate of those that are done, side by side as before."""
+    if not missing:
+        return 0.0
+    done = [f for f in data.fits(study, steps.trained_groups(study)) if not f.failed]
+    if not done or study.placement is None:
+        return None
+    tasks, settings = data.tasks(study), data.settings(study)
+    spent = sum(f.cost["seconds"] for f in done)
+    made = sum(work(f.group, tasks, settings, f.updates) for f in done)
+    workers = int((study.checked.get("cost") or {}).get("workers", 1))
+    return spent / made * sum(work(g, tasks, settings, None) for g in missing) / max(1, workers)
