@@ -144,7 +144,7 @@ def test_init_overwrites_nothing(cotrain: Any, study_file: Path) -> None:
 def test_relate_prints_pairs_or_json(cotrain: Any, study: Study) -> None:
     said = cotrain("relate", study.path)
     assert said.code == 0
-    assert "apple, birch" in said.out and "daisy not learned" in said.out
+    assert "apple, birch" in said.out and "not learned: daisy" in said.out
     found = strict(cotrain("relate", study.path, "--json").out)
     assert {task["task"] for task in found["tasks"]} == {"apple", "birch", "cedar", "daisy"}
     assert len(found["pairs"]) == 6 and set(PAIR_COLUMNS) <= set(found["pairs"][0])

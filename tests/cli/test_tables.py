@@ -39,7 +39,7 @@ def test_no_cell_is_cut_at_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_parts_begin_where_they_are_told_to() -> None:
-    assert [list(part) for part in parts(WIDE, 110, breaks=("verdict",))] == [[0, 1, 2], [0, 3, 4, 5]]
+    assert [list(part) for part in parts(WIDE, 84, breaks=("verdict",))] == [[0, 1, 2], [0, 3, 4, 5]]
 
 
 def test_breaks_do_not_matter_where_the_table_fits() -> None:

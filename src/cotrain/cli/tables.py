@@ -18,7 +18,7 @@ from cotrain.reporting.content import SPLIT_LABELS, Cell, Table, Tone
 
 STYLES: dict[Tone, str] = {"": "", "good": "green", "bad": "red", "warn": "yellow", "quiet": "dim", "strong": "bold"}
 _UNBOUNDED = 100_000
-_TEXT = 32
+_TEXT = 16
 """Columns of words may be folded to this width where room is short."""
 _GAP = 2
 

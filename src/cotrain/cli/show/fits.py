@@ -21,7 +21,7 @@ def trained(fits: Sequence[Fit], state: Progress | None) -> None:
     for fit in fits:
         groups.setdefault(fit.group.name, []).append(fit)
     lines = [
-        row(Cell(name, "strong"), count(len(found)), count(_mean(found, "updates")), duration(_mean(found, "seconds")),
+        row(Cell(_short(name), "strong"), count(len(found)), count(_mean(found, "updates")), duration(_mean(found, "seconds")),
             Cell(", ".join(str(fit.seed) for fit in found if fit.failed), "bad"))
         for name, found in groups.items()
     ]  # fmt: skip
@@ -31,6 +31,18 @@ def trained(fits: Sequence[Fit], state: Progress | None) -> None:
     seconds = sum(fit.cost.get("seconds", 0.0) for fit in fits)
     sentence(f"{plural(len(fits), 'fit')}: {len(fits) - reused} made, {reused} there already, {failed} failed; "
              f"{duration(seconds)} of training in all.", "bad" if failed else "")  # fmt: skip
+
+
+def _short(name: str) -> str:
+    """Return the name of a group, of many members only the first.
+
+    >>> _short("a+b+c+d+e+f@a+b"), _short("a+b[blank]")
+    ('a+b+c+3 more@a+b', 'a+b[blank]')
+    """
+    body, at, budget = name.partition("@")
+    members = body.split("+")
+    shown = body if len(members) < 6 else f"{'+'.join(members[:3])}+{len(members) - 3} more"
+    return shown + at + (_short(budget) if budget else "")
 
 
 def _mean(fits: Sequence[Fit], what: str) -> float | None:

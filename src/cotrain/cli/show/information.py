@@ -55,7 +55,8 @@ def affinity(related: Affinity) -> None:
     lines = []
     for pair in pairs.head(PAIRS).to_dict("records"):
         both = (pair["target"], pair["helper"])
-        remarks = [pair["state"], *(f"{task} {states[task].replace('_', ' ')}" for task in both if states[task] != "ok")]
+        doubtful = {states[task] for task in both} - {"ok"}
+        remarks = [pair["state"], *(f"{s.replace('_', ' ')}: {', '.join(t for t in both if states[t] == s)}" for s in sorted(doubtful))]
         lines.append(row(
             Cell(", ".join(both), "strong"), estimate(pair["difference_bits"], pair["low_bits"], pair["high_bits"], sign=True),
             probability(pair["p"]), number(pair["detectable_bits"]), pair["test"], Cell("; ".join(filter(None, remarks)), "warn"),
