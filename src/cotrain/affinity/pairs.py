@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
-from cotrain.affinity.tests import Sample, Tested, detectable, hedges_g, t_test
+from cotrain.affinity.tests import Sample, Tested, detectable, hedges_g, holm, t_test
 from cotrain.pvi.seeds import Moments, mean_with_seeds, satterthwaite
 
 
@@ -85,4 +84,5 @@ def _joint(m: Moments, w: Moments, covariance: float) -> Tested:
 
 def corrected(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return pairs with p by Holm and by Benjamini and Hochberg over all of them; they support "shown different" only."""
-    return pairs.assign(p_holm=multipletests(pairs["p"], method="holm")[1], p_bh=multipletests(pairs["p"], method="fdr_bh")[1])
+    p = pairs["p"].to_numpy(dtype=float)
+    return pairs.assign(p_holm=holm(p), p_bh=stats.false_discovery_control(p))

@@ -51,7 +51,7 @@ def welch(x: Sample, y: Sample) -> Tested:
     """Return Welch's test of two means with their own standard errors and degrees of freedom (Satterthwaite)."""
     variance = x.se**2 + y.se**2
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = variance**2 / (x.se**4 / x.df + y.se**4 / y.df)
+        df = np.divide(variance**2, x.se**4 / x.df + y.se**4 / y.df)
     return t_test(x.mean - y.mean, np.sqrt(variance), np.where(variance == 0, np.minimum(x.df, y.df), df)[()])
 
 
@@ -129,3 +129,15 @@ def hedges_g(x: Sample, y: Sample) -> tuple[Number, Number, Number]:
         g = np.where(pooled > 0, np.divide(x.mean - y.mean, pooled), np.nan) * (1 - 3 / (4 * df - 1))
     half = stats.norm.ppf(0.975) * np.sqrt(1 / x.n + 1 / y.n + g**2 / (2 * (x.n + y.n)))
     return g[()], (g - half)[()], (g + half)[()]
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return (m,) p adjusted by Holm (1979); the function of statsmodels collects garbage, which takes longer than all tests.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p, dtype=float)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)))
+    return adjusted

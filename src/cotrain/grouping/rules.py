@@ -7,8 +7,8 @@ whether each set passes. A test at level 0 rejects nothing and shows nothing, wh
 from __future__ import annotations
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
+from cotrain.affinity.tests import holm
 from cotrain.grouping.options import Options
 from cotrain.grouping.statistics import Statistics
 
@@ -49,8 +49,7 @@ def equivalent(statistics: Statistics, sets: np.ndarray, options: Options, searc
     p = np.ones_like(raw)
     a, b = np.triu_indices(len(searched), 1)
     a, b = searched[a], searched[b]
-    if len(a):
-        p[a, b] = p[b, a] = multipletests(raw[a, b], method="holm")[1]
+    p[a, b] = p[b, a] = holm(raw[a, b])
     for block in options.blocks:
         where = statistics.positions(block)
         p[np.ix_(where, where)] = raw[np.ix_(where, where)]

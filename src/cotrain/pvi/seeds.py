@@ -53,6 +53,8 @@ def cluster_variance(values: np.ndarray, clusters: np.ndarray) -> tuple[float, i
     groups = int(codes.max()) + 1 if n else 0
     if groups < 2:
         return float("nan"), groups
+    if np.ptp(values) == 0:
+        return 0.0, groups  # exactly, whatever rounding makes of the mean
     sums = np.bincount(codes, weights=values - values.mean())
     return groups / (groups - 1) * float((sums**2).sum()) / n**2, groups
 
@@ -117,5 +119,6 @@ def mean_with_seeds(values: np.ndarray, clusters: np.ndarray) -> Moments:
     rows_var, groups = cluster_variance(rows, codes)
     between, interaction = seed_terms(values, codes)
     se, df, seed_var = map(float, error(rows_var, groups, between, interaction, s))
-    sd = float(rows.std(ddof=1)) if n > 1 else float("nan")
-    return Moments(float(rows.mean()), se, df, sd, rows_var, seed_var, n, groups, s, between)
+    sd = float("nan") if n < 2 else 0.0 if np.ptp(rows) == 0 else float(rows.std(ddof=1))
+    mean = float(rows[0] if np.ptp(rows) == 0 else rows.mean())
+    return Moments(mean, se, df, sd, rows_var, seed_var, n, groups, s, between)
