@@ -173,8 +173,9 @@ def test_the_truth_stands_beside_the_estimate_where_it_is_known(run, tmp_path):
 
 def test_two_tasks_and_one_seed_are_enough(run, tmp_path):
     rows = run.tasks_rows[run.tasks_rows["task"].isin(["rte", "cb"])]
-    table = run.scores.table
-    scores = replace(run.scores, table=table[table["task"].isin(["rte", "cb"]) & (table["seed"] == 42)])
+    table, facts = run.scores.table, run.scores.tasks
+    kept = table[table["task"].isin(["rte", "cb"]) & (table["seed"] == 42)]
+    scores = replace(run.scores, table=kept, tasks=facts[facts["task"].isin(["rte", "cb"])])
     affinity = replace(
         run.affinity,
         tasks=run.affinity.tasks[run.affinity.tasks["task"].isin(["rte", "cb"])],

@@ -133,14 +133,11 @@ def of_plan(run: RunTables, plan: Plan, split: str) -> pd.DataFrame:
     A recommended plan is put together from groups of other plans; a task that the table does not list under its name
     is found under whichever plan serves it by the same group.
     """
-    table, found = primary(run, split), []
+    table = primary(run, split)
     if not len(table):
         return table
-    for task in plan.tasks:
-        mine = table[table["task"] == task]
-        group = plan.serving(task).group.name
-        exact = mine[(mine["plan"] == plan.name) & (mine["served_by"] == group)]
-        line = exact if len(exact) else mine[mine["served_by"] == group]
-        if len(line):
-            found.append(line.iloc[0])
-    return pd.DataFrame(found).set_index("task") if found else pd.DataFrame()
+    groups = {task: plan.serving(task).group.name for task in plan.tasks}
+    mine = table[table["served_by"] == table["task"].map(groups)]
+    own = mine["plan"] == plan.name
+    best = pd.concat([mine[own], mine[~own]]).drop_duplicates("task").set_index("task")
+    return best.loc[[task for task in groups if task in best.index]]
