@@ -104,7 +104,8 @@ def scores() -> Scores:
         of_row = random.normal(bits, 0.3, len(dev))
         of_row += bits - of_row.mean()
         for seed in SEEDS:
-            values = of_row + random.normal(0, 0.02, len(dev))
+            noise = random.normal(0, 0.02, len(dev))
+            values = of_row + noise - noise.mean()
             tables.append(dev[["task", "row", "split", "cluster", "source"]].assign(
                 seed=seed, estimator="finetune", null="prior", epoch=2, log2_p_x=values - 1, log2_p_null=-1.0, pvi_bits=values,
                 gold=dev["label"], guess=dev["label"],

@@ -259,7 +259,7 @@ def train(
         else:
             fits = steps.train(opened, steps.groups_named(opened, groups), progress)
     if for_ == "models":
-        show.models(ready)
+        show.models(ready, next(plan for plan in opened.plans() if plan.kind == "recommended"))
         return
     show.trained(fits, progress.last)
     steps.refuse_failed(fits)

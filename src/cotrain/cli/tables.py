@@ -39,6 +39,11 @@ def sentence(text: str, tone: Tone = "") -> None:
     _print(screen(), Text(_wrapped(text), STYLES[tone]))
 
 
+def command(text: str) -> None:
+    """Print a command on a line of its own, never broken, so that it can be copied."""
+    _print(screen(), Text(f"  {text}", "cyan"))
+
+
 def bullets(items: Iterable[str], tone: Tone = "") -> None:
     """Print a list."""
     for item in items:

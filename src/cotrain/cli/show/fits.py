@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotrain.cli.tables import filled, heading, sentence, write
+from cotrain.cli.tables import command, filled, heading, sentence, write
 from cotrain.reporting.content import Cell, Table, row
-from cotrain.reporting.words import count, duration, plural
+from cotrain.reporting.words import count, duration, listing, plural
 
 if TYPE_CHECKING:
+    from cotrain.grouping.plan import Plan
     from cotrain.training.fit import Fit
     from cotrain.training.train import Progress
 
@@ -51,10 +52,13 @@ def _mean(fits: Sequence[Fit], what: str) -> float | None:
     return sum(costs) / len(costs) if costs else None
 
 
-def models(folders: Sequence[Path]) -> None:
-    """Print where the models are, and how one task of them is taken out."""
+def models(folders: Sequence[Path], plan: Plan) -> None:
+    """Print where the models of a plan are, whom each serves, and how one task of them is taken out."""
     heading(f"{plural(len(folders), 'model')} ready to use")
-    for folder in folders:
-        sentence(str(folder))
+    servings = [serving for serving in plan.servings if serving.serves]
+    for folder, serving in zip(folders, servings, strict=True):
+        helpers = [task for task in serving.group.tasks if task not in serving.serves]
+        sentence(f"{folder}  (serves {listing(serving.serves)}; helped by {listing(helpers)})" if helpers else str(folder))
     if folders:
-        sentence(f"One task as an ordinary classifier: cotrain export {folders[0]} --task TASK --to FOLDER", "quiet")
+        sentence("One task as an ordinary Hugging Face classifier:", "quiet")
+        command(f"cotrain export {folders[0]} --task {servings[0].serves[0]} --to FOLDER")

@@ -23,6 +23,7 @@ def scores(scored: Scores, truth_bits: Mapping[str, float] | None = None) -> Non
     from cotrain.pvi.states import interval
 
     facts, lines = scored.tasks.set_index("task"), []
+    clustered = bool((scored.table.groupby("task")["cluster"].nunique() < scored.table.groupby("task")["row"].nunique()).any())
     for task, part in scored.table.groupby("task", sort=False):
         wide = part.pivot(index="row", columns="seed", values="pvi_bits")
         clusters = part.drop_duplicates("row").set_index("row").loc[wide.index, "cluster"].to_numpy(dtype=object)
@@ -31,7 +32,7 @@ def scores(scored: Scores, truth_bits: Mapping[str, float] | None = None) -> Non
         state = str(fact["state"]).replace("_", " ")
         cells: list[str | Cell] = [Cell(str(task), "strong"), estimate(found.mean, *interval(found))]
         cells += [number(truth_bits.get(str(task)))] if truth_bits else []
-        cells += [number(-part["log2_p_null"].mean(), 2), count(found.n), count(found.clusters), count(found.seeds),
+        cells += [number(-part["log2_p_null"].mean(), 2), count(found.n), count(found.clusters) if clustered else "", count(found.seeds),
                   Cell(_seeds(fact["failed_seeds"]), "bad"), Cell(_seeds(fact["collapsed_seeds"]), "bad"),
                   Cell(state, "good" if state == "ok" else "warn")]  # fmt: skip
         lines.append(row(*cells))

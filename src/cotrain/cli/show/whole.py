@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cotrain.cli.show.fits import models
 from cotrain.cli.show.groups import some
 from cotrain.cli.show.information import truth
-from cotrain.cli.tables import bullets, heading, sentence, write
+from cotrain.cli.tables import bullets, command, heading, sentence, write
 from cotrain.reporting.content import Cell, Table, row
 from cotrain.reporting.words import count, duration, known, listing, plural
 
@@ -38,7 +39,8 @@ def status(result: Mapping[str, Any]) -> None:
     if result["models"]:
         sentence(f"Models: {', '.join(result['models'])}.")
     if todo := [verb for verb, done in result["verbs"].items() if not done]:
-        sentence(f"Next: cotrain {_NEXT[todo[0]].format(result['path'])}", "quiet")
+        sentence("Next:")
+        command(f"cotrain {_NEXT[todo[0]].format(result['path'])}")
 
 
 def comparison(run: RunTables) -> None:
@@ -64,12 +66,9 @@ def outcome(found: Outcome, run: RunTables) -> None:
     comparison(run)
     if run.known and run.affinity is not None:
         truth(run.affinity, run.known)
-    heading("Where things are")
-    sentence(f"report   {found.report}")
-    for folder in found.models:
-        sentence(f"model    {folder}")
-    if found.models:
-        sentence(f"One task as an ordinary classifier: cotrain export {found.models[0]} --task TASK --to FOLDER", "quiet")
+    models(found.models, found.comparison.recommended)
+    heading("Report")
+    sentence(str(found.report))
     heading("Time")
     cost = found.check.get("cost") or {}
     spent = sum(fit.cost.get("seconds", 0.0) for fit in found.fits) / max(1, cost.get("workers", 1))
