@@ -82,7 +82,7 @@ def test_the_end_of_a_run_says_where_everything_is(
     assert str(report) in lines and str(folders[0]) in lines
     assert f"  cotrain export {folders[0]} --task apple --to FOLDER" in lines
     assert ".950" in out and "−.050" in out
-    for text in ("2 fits, 1 made now; this run took 75 s", "predicted 90 s for 4 fits (at most 3 min), measured 30 s for 2"):
+    for text in ("2 fits, 1 made now; this run took 75 s", "predicted 1 min 30 s for 4 fits (at most 3 min 20 s), measured 30 s for 2"):
         assert text in " ".join(out.split()), text
     assert "second run reuses every fit" in out
 

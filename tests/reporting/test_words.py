@@ -27,7 +27,7 @@ def test_probabilities_are_never_zero_or_one(p, text):
     assert words.probability(p) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (720, "12 min"), (12000, "3 h 20 min")])
+@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (250, "4 min 10 s"), (240, "4 min"), (720, "12 min"), (12000, "3 h 20 min")])
 def test_durations_have_the_unit_that_fits(seconds, text):
     assert words.duration(seconds) == text
 

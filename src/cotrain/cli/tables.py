@@ -91,7 +91,7 @@ def parts(table: Table, room: int, breaks: Collection[str] = ()) -> list[dict[in
         if new and not fits and len(packed[-1]) > 1:
             packed.append([0])
         packed[-1].append(i)
-    return [_widened(columns, least, full, room) for columns in packed]
+    return [_widened(table, columns, least, full, room) for columns in packed]
 
 
 def _widths(table: Table, folded: bool) -> list[int]:
@@ -109,11 +109,13 @@ def _widths(table: Table, folded: bool) -> list[int]:
     return found
 
 
-def _widened(columns: Sequence[int], least: Sequence[int], full: Sequence[int], room: int) -> dict[int, int]:
-    """Return widths that use the room which is left, so that titles and words need fewer lines."""
+def _widened(table: Table, columns: Sequence[int], least: Sequence[int], full: Sequence[int], room: int) -> dict[int, int]:
+    """Return widths that use the room which is left: titles on one line where they fit, the rest for columns of words."""
     widths = {i: least[i] for i in columns}
-    for i in columns:
-        widths[i] = min(full[i], max(least[i], least[i] + room - _total(widths.values())))
+    for i in sorted(columns, key=lambda i: full[i] - least[i]):
+        spare = room - _total(widths.values())
+        if not table.numeric[i] or full[i] - least[i] <= spare:
+            widths[i] = min(full[i], least[i] + spare)
     return widths
 
 

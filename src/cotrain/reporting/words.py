@@ -65,12 +65,14 @@ def large(value: Any) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """Return ``45 s``, ``12 min``, ``3 h 20 min``."""
+    """Return ``45 s``, ``4 min 10 s``, ``12 min``, ``3 h 20 min``."""
     if not known(seconds):
         return MISSING
-    total = float(seconds)
+    total = round(float(seconds))
     if total < 90:
-        return f"{total:.0f} s"
+        return f"{total} s"
+    if total < 600:
+        return f"{total // 60} min {total % 60} s" if total % 60 else f"{total // 60} min"
     minutes = round(total / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
