@@ -53,4 +53,4 @@ def equivalent(statistics: Statistics, sets: np.ndarray, options: Options, searc
     for block in options.blocks:
         where = statistics.positions(block)
         p[np.ix_(where, where)] = raw[np.ix_(where, where)]
-    return ~statistics.any_pair(~shown(p, options.alpha), sets)
+    return ~statistics.any_pair(~shown(p, options.alpha) | statistics.few, sets)

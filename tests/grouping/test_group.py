@@ -1,0 +1,212 @@
+"""Nominated plans: what holds for every rule and selection, and each selection's own promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from cotrain.affinity.affinity import Affinity
+from cotrain.errors import InputError
+from cotrain.grouping import OBJECTIVES, RULES, SELECTIONS
+from cotrain.grouping.group import group
+from cotrain.grouping.options import Options
+from cotrain.grouping.passing import passing
+from cotrain.grouping.plan import Plan
+
+Make = Callable[..., Affinity]
+Names = Callable[[Plan], list[str]]
+MEAN = {"a": 0.30, "b": 0.32, "c": 0.50, "d": 0.52, "e": 0.90, "f": 0.93, "noise": 0.01}
+STATES = {"noise": "not_learned"}
+WAYS = [
+    (rule, select, objective)
+    for rule, select, objective in product(RULES, SELECTIONS, OBJECTIVES)
+    if objective == "fewest" or select == "partition"
+]
+
+
+def options(way: tuple[str, str, str], **more: object) -> Options:
+    rule, select, objective = way
+    plain: dict[str, object] = {"rule": rule, "select": select, "objective": objective, "margin": 0.3}
+    return Options(**(plain | {"models": 7 if objective == "budget" else None} | more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_plan_serves_each_task_once(affinity: Make, way: tuple[str, str, str]) -> None:
+    for plan in group(affinity(MEAN, states=STATES), options(way)):
+        assert plan.tasks == tuple(sorted(MEAN)) and plan.kind == "nominated"
+        assert plan.why and plan.settings["select"] == way[1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_task_that_is_not_learned_stands_alone_and_the_plan_says_why(affinity: Make, way: tuple[str, str, str]) -> None:
+    for plan in group(affinity(MEAN, states=STATES), options(way)):
+        assert plan.serving("noise").group.tasks == ("noise",)
+        assert all("noise" not in g.tasks for g in plan.groups if len(g.tasks) > 1)
+        assert "noise is not learned (because) and stands alone." in plan.why
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_order_of_tasks_changes_nothing(affinity: Make, way: tuple[str, str, str]) -> None:
+    related = affinity(MEAN, states=STATES)
+    turned = replace(related, tasks=related.tasks.iloc[::-1], pairs=related.pairs.iloc[::-1])
+    assert group(related, options(way)) == group(turned, options(way))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_must_be_together_is_and_what_must_be_apart_is_not(affinity: Make, way: tuple[str, str, str]) -> None:
+    """Also against the rule, and against the state of a task; each is shown as an override."""
+    related = affinity(MEAN, states=STATES)
+    forced = options(way, together=(("a", "f"), ("e", "noise")), apart=(("c", "d"),))
+    for plan in group(related, forced):
+        assert plan.serving("a").group == plan.serving("f").group and plan.serving("e").group == plan.serving("noise").group
+        assert all(not {"c", "d"} <= set(g.tasks) for g in plan.groups)
+        together_af, together_en, apart_cd = plan.overrides
+        assert together_af.startswith("together: a, f") and together_en.startswith("together: e, noise")
+        assert "PVI would not group noise" in together_en and apart_cd == "apart: c, d"
+        assert any("noise is not learned" in why and "it was forced" in why for why in plan.why)
+    assert all(plan.overrides == () for plan in group(related, options(way)))
+
+
+def test_an_override_says_whether_the_rule_would_pass_it(affinity: Make) -> None:
+    related = affinity(MEAN)
+    [plan] = group(related, Options(together=(("a", "b"), ("c", "f"))))
+    assert plan.overrides[0] == "together: a, b"
+    assert plan.overrides[1].startswith("together: c, f (the rule 'not_different' at alpha 0.01 does not pass it, p = ")
+
+
+@pytest.mark.parametrize("select", SELECTIONS)
+def test_a_forced_set_may_be_larger_than_the_largest_group(affinity: Make, select: str) -> None:
+    for plan in group(affinity(MEAN), Options(select=select, rule="any", largest=2, together=(("a", "b"), ("b", "e"), ("e", "f")))):
+        assert plan.serving("a").group.tasks == ("a", "b", "e", "f")
+
+
+@pytest.mark.parametrize("select", ["partition", "max_abs_t", "min_gap"])
+def test_at_level_1_everybody_stands_alone(affinity: Make, select: str) -> None:
+    for rule in ("not_different", "clique"):
+        [plan] = group(affinity(MEAN), Options(rule=rule, alpha=1, select=select))
+        assert plan.models == len(MEAN)
+
+
+@pytest.mark.parametrize("rule", ["not_different", "clique"])
+def test_at_level_0_the_fewest_models_are_as_few_as_the_largest_group_allows(affinity: Make, rule: str) -> None:
+    for largest, models in ((2, 4), (3, 3), (4, 2), (7, 1)):
+        [plan] = group(affinity(MEAN), Options(rule=rule, alpha=0, largest=largest))
+        assert plan.models == models
+
+
+@pytest.mark.parametrize(
+    "way", [("clique", "partition", "fewest"), ("clique", "min_gap", "fewest"), ("not_different", "min_gap", "fewest")]
+)
+def test_identical_tasks_end_together(affinity: Make, way: tuple[str, str, str]) -> None:
+    mean = {"a": 0.3, "twin": 0.3, "z": 0.9}
+    related = affinity(mean, covariance={("a", "twin"): 1 / 200}, pair_states={("a", "twin"): "identical"})
+    related.pairs.loc[0, ["statistic", "p", "se_bits"]] = [0.0, 1.0, 0.0]
+    [plan] = group(related, options(way))
+    assert plan.serving("a").group.tasks == plan.serving("twin").group.tasks == ("a", "twin")
+
+
+def brute(related: Affinity, chosen: Options, allowed: set[tuple[str, ...]]) -> tuple[int, float]:
+    """Return (models, dispersion) of the best partition of the tasks by trying all of them."""
+    n, mean = (dict(zip(related.tasks["task"], related.tasks[c].astype(float), strict=True)) for c in ("n", "mean_bits"))
+
+    @cache
+    def spread(tasks: tuple[str, ...]) -> float:
+        centre = sum(n[t] * mean[t] for t in tasks) / sum(n[t] for t in tasks)
+        return sum(n[t] * (mean[t] - centre) ** 2 for t in tasks)
+
+    best: list[tuple[int, float]] = []
+
+    def rest(tasks: tuple[str, ...], models: int, total: float) -> None:
+        if not tasks:
+            best.append((models, total))
+            return
+        for k in range(len(tasks)):
+            for others in combinations(tasks[1:], k):
+                mine = (tasks[0], *others)
+                if mine in allowed:
+                    rest(tuple(t for t in tasks if t not in mine), models + 1, total + spread(mine))
+
+    rest(tuple(sorted(n)), 0, 0.0)
+    if chosen.objective == "fewest":
+        return min(best)
+    return min((b for b in best if b[0] <= (chosen.models or 99)), key=lambda b: (round(b[1], 9), b[0]))
+
+
+def found_cost(related: Affinity, plan: Plan) -> tuple[int, float]:
+    table = related.tasks.set_index("task")
+    total = 0.0
+    for serving in plan.servings:
+        rows = np.repeat(table.loc[list(serving.group.tasks), "mean_bits"], table.loc[list(serving.group.tasks), "n"].astype(int))
+        total += float(((rows - rows.mean()) ** 2).sum())
+    return plan.models, total
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("rule", ["not_different", "any"])
+def test_the_partition_is_that_of_brute_force(affinity: Make, seed: int, objective: str, rule: str) -> None:
+    random = np.random.default_rng(seed)
+    tasks = "abcdefgh"[: int(random.integers(2, 9))]
+    related = affinity({t: float(random.normal(0.5, 0.3)) for t in tasks}, n={t: float(random.integers(30, 900)) for t in tasks})
+    chosen = Options(
+        rule=rule, objective=objective, models=len(tasks) if rule == "not_different" else 1 + len(tasks) // 2, apart=(("a", "b"),)
+    )
+    allowed = {g.tasks for g in passing(related, chosen)} | {(t,) for t in tasks}
+    [plan] = group(related, chosen)
+    models, spread = found_cost(related, plan)
+    best = brute(related, chosen, allowed)
+    assert (models, spread) == (best[0], pytest.approx(best[1]))
+
+
+def test_the_runner_up_is_told_with_what_it_costs(affinity: Make) -> None:
+    [plan] = group(affinity({"a": 0.30, "b": 0.32, "c": 0.36}), Options(largest=2, alpha=0.001))
+    assert plan.serving("a").group.tasks == ("a", "b")
+    spread = 200 * (0.04**2 / 2), 200 * (0.02**2 / 2)
+    assert plan.runner_up == f"a; b+c (dispersion {spread[0]:.3g} instead of {spread[1]:.3g} bit² · rows)"
+
+
+def test_a_budget_counts_the_tasks_alone_and_says_what_the_rule_needs(affinity: Make, groups: Names) -> None:
+    related = affinity(MEAN, states=STATES)
+    [plan] = group(related, Options(rule="any", objective="budget", models=4))
+    assert plan.models == 4 and groups(plan) == ["a+b", "c+d", "e+f", "noise"]
+    with pytest.raises(InputError, match=r"at most 2 models are asked for.* need 3"):
+        group(related, Options(objective="budget", models=2))
+
+
+def test_a_forced_set_takes_further_tasks_only_if_the_whole_passes(affinity: Make, groups: Names) -> None:
+    related = affinity({"a": 0.3, "b": 0.3, "c": 0.3, "z": 3.0})
+    [alike] = group(related, Options(together=(("a", "b"),)))
+    assert groups(alike) == ["a+b+c", "z"]
+    [unlike] = group(related, Options(together=(("a", "z"),)))
+    assert groups(unlike) == ["a+z", "b+c"]
+
+
+def test_unknown_tasks_in_constraints_are_named_with_a_suggestion(affinity: Make) -> None:
+    with pytest.raises(InputError) as caught:
+        group(affinity({"boolq": 0.3, "rte": 0.3}), Options(together=(("boolk", "rte"),), apart=(("rte", "cb"),)))
+    assert len(caught.value.faults) == 2 and "Did you mean 'boolq'" in caught.value.faults[0]
+
+
+def test_shared_rows_that_the_paper_ignores_are_told(affinity: Make) -> None:
+    related = affinity({"a": 0.3, "b": 0.3}, pair_states={("a", "b"): "shared rows"})
+    [plan] = group(related, Options(paper=True))
+    assert any("a and b share rows, yet were tested as if independent" in why for why in plan.why)
+
+
+def test_the_paper_groups_what_is_not_learned_with_a_warning(affinity: Make) -> None:
+    related = affinity({"a": 0.0, "b": 0.0, "c": 0.9}, states={"a": "not_learned", "b": "not_learned"})
+    [plan] = group(related, Options(paper=True, select="max_abs_t"))
+    assert plan.serving("a").group.tasks == ("a", "b")
+    assert "a is not learned (because) and is grouped all the same: the paper groups such tasks too." in plan.why
+
+
+def test_nothing_learned_nominates_nothing(affinity: Make) -> None:
+    related = affinity({"a": 0.0, "b": 0.0}, states={"a": "not_learned", "b": "not_learned"})
+    for select in SELECTIONS:
+        [plan] = group(related, Options(select=select))
+        assert plan.models == 2
