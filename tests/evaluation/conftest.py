@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cotrain.evaluation.decision import Evidence
+from cotrain.evaluation.intervals import Arm
 from cotrain.grouping.plan import Plan, Serving
 from cotrain.training.fit import Block, Fit
 from cotrain.training.group import Group
@@ -114,3 +116,29 @@ def changed() -> Callable[..., Fit]:
         return replace(fit, key=fit.key + "'", blocks=blocks)
 
     return change
+
+
+@pytest.fixture(scope="session")
+def made_up() -> Callable[..., list[Evidence]]:
+    """Make evidence without predictions: arms with random values, resamples and seed variances."""
+
+    def make(
+        random: np.random.Generator,
+        tasks: Sequence[str],
+        groups: Sequence[Group],
+        spread: float = 0.01,
+        means: dict[str, float] | None = None,
+    ) -> list[Evidence]:  # fmt: skip
+        def arm(group: str, task: str, mean: float) -> Arm:
+            values = mean + random.normal(0, 0.003, 4)
+            return Arm(group, task, values, values.mean() + random.normal(0, 0.005, 60), 4e-6, 400, (task,))
+
+        alone = {t: arm(t, t, 0.8) for t in tasks}
+        deltas = {t: 0.02 + 0.005 * i for i, t in enumerate(tasks)}
+        found = []
+        for group in groups:
+            gaps = means or {t: random.normal(0.003, spread) for t in group.tasks}
+            found.append(Evidence.of(group, {t: arm(group.name, t, 0.8 + gaps[t]) for t in group.tasks}, alone, deltas))
+        return found
+
+    return make

@@ -67,40 +67,47 @@ def arms(
             for group, fits in trained.items()
             if task in group.real
         }
-        found |= _of_task(sheet, mine, names[task], seed, resamples)
+        found |= arms_of_task(sheet, mine, names[task], seed, resamples)
     return found
 
 
-def _of_task(sheet: Sheet, predicted: Mapping[Group, np.ndarray], names: Sequence[str], seed: int, resamples: int) -> dict[At, Arm]:
-    """Return the arms of one task: (S, n, K) predictions of each group."""
-    columns = {group: metrics.columns(sheet.gold, log2_p) for group, log2_p in predicted.items()}
-    weighed = [m for m in names if m in metrics.WEIGHED]
-    stacked = np.concatenate(list(columns.values()), axis=1, dtype=np.float32)
-    sums, draws = [], {At(g, sheet.task, m): [] for g in predicted for m in weighed}  # type: ignore[var-annotated]
+def arms_of_task(
+    sheet: Sheet, predicted: Mapping[Group, np.ndarray], names: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
+) -> dict[At, Arm]:
+    """Return the arms of one task: (S, n, K) predictions of each group, by each metric named."""
+    own: dict[At, tuple[np.ndarray, np.ndarray | None]] = {}
+    columns = []
+    for group, log2_p in predicted.items():
+        exact = metrics.columns(sheet.gold, log2_p)
+        own |= {At(group, sheet.task, m): _values(m, sheet, log2_p, exact) for m in names}
+        columns.append(exact.astype(np.float32))
+    sums, draws = [], {at: [] for at in own if at.metric in metrics.WEIGHED}  # type: ignore[var-annotated]
+    stacked = np.concatenate(columns, axis=1)
     for weight in sheet.weights(seed, resamples):
         sums.append((weight @ stacked).astype(float))
         for at, parts in draws.items():
             parts.append(np.stack([metrics.WEIGHED[at.metric](sheet.gold, p, weight) for p in predicted[at.group]], axis=1))
-    drawn_counts = np.split(np.concatenate(sums), np.cumsum([c.shape[1] for c in columns.values()])[:-1], axis=1)
+    ends = np.cumsum([c.shape[1] for c in columns])[:-1]
+    counted = dict(zip(predicted, np.split(np.concatenate(sums), ends, axis=1), strict=True))
     found = {}
-    for (group, column), drawn in zip(columns.items(), drawn_counts, strict=True):
-        ones, resampled = metrics.counts(column.sum(axis=0), sheet.labels), metrics.counts(drawn, sheet.labels)
-        for metric in names:
-            at = At(group, sheet.task, metric)
-            if metric in metrics.WEIGHED:
-                values = np.array([metrics.value(metric, sheet.gold, p) for p in predicted[group]])
-                per_seed = np.concatenate(draws[at])
-            else:
-                values, per_seed = metrics.from_counts(metric, ones), metrics.from_counts(metric, resampled)
-            rows = _per_row(metric, column, sheet.labels) if metric in metrics.ROW_MEANS else None
-            found[at] = _arm(sheet, at, values, per_seed, rows)
+    for at, (values, rows) in own.items():
+        if at.metric in metrics.WEIGHED:
+            per_seed = np.concatenate(draws[at])
+        else:
+            per_seed = metrics.from_counts(at.metric, metrics.counts(counted[at.group], sheet.labels))
+        found[at] = _arm(sheet, at, values, per_seed, rows)
     return found
 
 
-def _per_row(metric: str, columns: np.ndarray, labels: int) -> np.ndarray:
-    """Return (S, n) values of a metric that is a mean over rows."""
-    c = metrics.counts(columns, labels)
-    return np.asarray((c.right.sum(axis=-1) if metric == "accuracy" else c.bits).T)
+def _values(metric: str, sheet: Sheet, log2_p: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return (S,) values of the metric, and (S, n) values of the rows where it is their mean."""
+    if metric in metrics.WEIGHED:
+        return np.array([metrics.value(metric, sheet.gold, p) for p in log2_p]), None
+    values = metrics.from_counts(metric, metrics.counts(columns.sum(axis=0), sheet.labels))
+    if metric not in metrics.ROW_MEANS:
+        return values, None
+    rows = metrics.counts(columns, sheet.labels)
+    return values, np.asarray((rows.right.sum(axis=-1) if metric == "accuracy" else rows.bits).T)
 
 
 def _arm(sheet: Sheet, at: At, values: np.ndarray, per_seed: np.ndarray, rows: np.ndarray | None) -> Arm:

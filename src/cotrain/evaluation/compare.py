@@ -95,7 +95,7 @@ def _check(plans: Sequence[Plan], metrics: Mapping[str, str], deltas: Mapping[st
         if not deltas.get(task, 0) > 0:
             faults.append(f"task {task}: delta should be above 0, found {deltas.get(task)}")
     for plan in plans:
-        if strangers := sorted(set(plan.tasks) - set(metrics)):
-            faults.append(f"plan {plan.name} serves tasks that the study does not have: {', '.join(strangers)}")
+        if strangers := sorted({task for serving in plan.servings for task in serving.group.tasks} - set(metrics)):
+            faults.append(f"plan {plan.name} has tasks that the study does not have: {', '.join(strangers)}")
     if faults:
         raise InputError(faults)

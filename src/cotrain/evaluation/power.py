@@ -36,7 +36,7 @@ def needed_rows(delta: float, seeds: int, row_variance: float = 0.05, seed_varia
         seed_variance: s²_seed of the two arms together.
 
     >>> needed_rows(0.0224, 5)
-    701
+    702
     """
     left = (delta / FACTOR) ** 2 - seed_variance / seeds
     return max(1, math.ceil(row_variance / left)) if left > 0 else None
