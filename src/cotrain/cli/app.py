@@ -94,8 +94,8 @@ def check(
     """Say what is wrong with the data, what can be decided with it, and what the study will cost."""
     from cotrain.study import steps
 
+    opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers)
     with waiting("reading the data, counting tokens, measuring the speed of a few training steps"):
-        opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers)
         result = steps.check(opened)
     if json_:
         emit(result)
@@ -114,8 +114,8 @@ def run(
     """Do everything: check, score, relate, group, train, compare, controls on demand, models, report."""
     from cotrain.study.run import run as whole
 
+    opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers)
     with fits_progress() as progress:
-        opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers)
         say(f"study {opened.resolved.name} in {opened.path}")
         outcome = whole(opened, progress, say)
     _finish(outcome)
@@ -154,8 +154,8 @@ def score(run: RunPath, workers: Workers = 0) -> None:
     from cotrain.cli import show
     from cotrain.study import data, steps
 
+    opened = _open_run(run, "score", workers)
     with fits_progress() as progress:
-        opened = _open_run(run, "score", workers)
         scores = steps.score(opened, progress)
     show.scores(scores, opened.known)
     steps.refuse_failed(data.fits(opened, [*steps.alone(opened), *steps.blanks(opened)]))
@@ -250,8 +250,8 @@ def train(
         raise InputError(unknown("purpose", for_, PURPOSES))
     if for_ and groups:
         raise InputError("--for names what to train; leave out the groups")
+    opened = _open_run(run, "train", workers)
     with fits_progress() as progress:
-        opened = _open_run(run, "train", workers)
         if for_ == "models":
             from cotrain.study.models import models
 
@@ -293,8 +293,9 @@ def report(run: RunPath) -> None:
     """Write report.html, report.md, LaTeX tables and figures from what is there; prints where."""
     from cotrain.study import steps
 
+    opened = _open_run(run, "report")
     with waiting("drawing the report"):
-        written = steps.report(_open_run(run, "report"))
+        written = steps.report(opened)
     print(written)
 
 

@@ -60,7 +60,9 @@ def _of_run(folder: Path) -> Resolved:
         plain = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
         newer = plain.pop("format") > FORMAT
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
-        raise InputError(f"{folder / STUDY}: should be the resolved study of a run; it is damaged") from None
+        raise InputError(
+            f"{folder / STUDY}: should be the resolved study of a run, found something else; to use it as a study file, name the file itself"
+        ) from None
     if newer:
         raise InputError(f"{folder / STUDY}: written by a newer cotrain; this version reads format {FORMAT}: update cotrain")
     return Resolved.of(plain)
