@@ -255,6 +255,7 @@ def train(
         if for_ == "models":
             from cotrain.study.models import models
 
+            say("fits keep no weights: each model that is not there yet is trained once more, at the seed that is best on dev")
             ready = models(opened, progress)
         else:
             fits = steps.train(opened, steps.groups_named(opened, groups), progress)

@@ -61,7 +61,7 @@ def _of_run(folder: Path) -> Resolved:
         newer = plain.pop("format") > FORMAT
     except (yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise InputError(
-            f"{folder / STUDY}: should be the resolved study of a run, found something else; to use it as a study file, name the file itself"
+            f"{folder / STUDY}: should be the resolved study of a run, found something else; a study file is named itself, not its folder"
         ) from None
     if newer:
         raise InputError(f"{folder / STUDY}: written by a newer cotrain; this version reads format {FORMAT}: update cotrain")

@@ -74,6 +74,8 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
         say(f"train: controls for the gains claimed of {', '.join(extra[0].tasks)}")
         fits = [*fits, *steps.train(study, [group for plan in extra for group in plan.groups], show)]
     comparison = steps.compare(study)
+    best = comparison.recommended
+    say(f"compare: {len(best.tasks)} tasks → {best.models} models; those not kept yet are trained once more, at their best seed")
     ready = models(study, show)
     every = data.fits(study, steps.trained_groups(study))
     return Outcome(
