@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from cotrain.errors import InputError
-from cotrain.grouping.partition import Cost, Groups, partition, subsets
+from cotrain.grouping.partition import Cost, Groups, fewest, partition, subsets
 
 Costs = Mapping[tuple[str, ...], Cost]
 
@@ -55,6 +55,7 @@ def test_the_best_and_the_second_best_are_those_of_brute_force(seed: int) -> Non
     truth = brute(tasks, cost, models)
     if truth:
         assert partition(tasks, cost, models) == truth
+        assert fewest(tasks, cost) == min(len(groups) for groups in every_partition(tasks) if set(groups) <= set(cost))
     else:
         with pytest.raises(InputError, match="no partition"):
             partition(tasks, cost, models)
@@ -89,5 +90,7 @@ def test_sixteen_tasks_are_exact_and_more_are_refused() -> None:
 
 
 def test_costs_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(InputError, match="no partition"):
+        fewest("ab", [("a",)])
     with pytest.raises(InputError, match="finite"):
         partition("a", {("a",): (float("nan"),)})

@@ -6,7 +6,7 @@ from cotrain.affinity.affinity import Affinity
 from cotrain.errors import InputError
 from cotrain.grouping.draft import Draft, serving_all, words
 from cotrain.grouping.options import Options
-from cotrain.grouping.partition import Cost, Groups, partition
+from cotrain.grouping.partition import Cost, Groups, fewest, partition
 from cotrain.grouping.passing import eligible, passing
 from cotrain.grouping.statistics import Statistics
 
@@ -47,7 +47,7 @@ def _budget(pool: list[str], cost: dict[tuple[str, ...], Cost], options: Options
     """Return how many models the tasks of ``pool`` may have, or None for any number."""
     if options.objective != "budget" or options.models is None:
         return None
-    least = len(partition(pool, dict.fromkeys(cost, (1.0,)))[0])
+    least = fewest(pool, cost)
     if options.models < alone + least:
         raise InputError(
             f"at most {options.models} models are asked for, the rule '{options.rule}' and the states of the tasks need {alone + least}; "

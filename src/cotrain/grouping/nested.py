@@ -6,7 +6,7 @@ from cotrain.affinity.affinity import Affinity
 from cotrain.grouping.draft import Draft, serving_all
 from cotrain.grouping.exact import dispersion, runner_up, splits_none
 from cotrain.grouping.options import Options
-from cotrain.grouping.partition import Groups, partition, subsets
+from cotrain.grouping.partition import Groups, fewest, partition, subsets
 from cotrain.grouping.passing import eligible
 from cotrain.grouping.statistics import Statistics
 
@@ -61,6 +61,6 @@ def _merged(statistics: Statistics, groups: Groups, options: Options, number: in
 
 def _least(statistics: Statistics, names: list[str], groups: dict[tuple[str, ...], tuple[str, ...]], number: int) -> list[Groups]:
     """Return the partitions of least dispersion into ``number`` groups (key: what is covered, value: the tasks), or the fewest possible."""
-    number = max(number, len(partition(names, dict.fromkeys(groups, (1.0,)))[0]))
+    number = max(number, fewest(names, groups))
     # at equal dispersion more groups, so that the number asked for is reached
     return partition(names, {key: (dispersion(statistics, tasks), -1.0) for key, tasks in groups.items()}, number)

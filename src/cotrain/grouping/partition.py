@@ -33,9 +33,7 @@ def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models
     >>> partition(["a", "b"], {("a",): (1.0,), ("b",): (1.0,), ("a", "b"): (1.5,)})[0]
     (('a', 'b'),)
     """
-    names = sorted(tasks)
-    if len(names) > MOST_TASKS:
-        raise InputError(f"the exact partition takes up to {MOST_TASKS} tasks, found {len(names)}; group fewer, or say which are apart")
+    names = _checked(tasks)
     if not names:
         return [()]
     inside = {tuple(sorted(group)): value for group, value in cost.items() if set(group) <= set(names)}
@@ -47,10 +45,32 @@ def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models
     best = table.groups_of(full, count)
     # another partition has a group that the best one lacks: the cheapest completion of each such group
     others = [(*table.cheapest(full, group), group) for group in inside if group not in best]
-    others = [other for other in others if other[0] < _FAR // 2]
-    least = min((other[0] for other in others), default=None)
-    second = [tuple(sorted((group, *table.groups_of(full & ~table.mask(group), n)))) for v, n, group in others if v == least]
-    return [best, min(second)] if second else [best]
+    least = min((value for value, _, _ in others), default=_FAR)
+    if least >= _FAR // 2:
+        return [best]
+    ties = [(group, table.groups_of(full & ~table.mask[group], n)) for value, n, group in others if value == least]
+    return [best, min(tuple(sorted((group, *rest))) for group, rest in ties)]
+
+
+def fewest(tasks: Sequence[str], groups: Iterable[tuple[str, ...]]) -> int:
+    """Return the least number of ``groups`` that make a partition of ``tasks``.
+
+    Raises:
+        InputError: no partition exists, or more than 16 tasks.
+    """
+    names = _checked(tasks)
+    table = _Table.of(names, {tuple(sorted(g)): 1 for g in groups if set(g) <= set(names)}, None)
+    value, _ = table.cheapest((1 << len(names)) - 1)
+    if value >= _FAR // 2:
+        raise InputError("no partition of the tasks fits these groups; allow larger groups or tasks alone")
+    return value
+
+
+def _checked(tasks: Sequence[str]) -> list[str]:
+    """Return the tasks sorted, if they are not too many."""
+    if len(tasks) > MOST_TASKS:
+        raise InputError(f"the exact partition takes up to {MOST_TASKS} tasks, found {len(tasks)}; study fewer tasks at a time")
+    return sorted(tasks)
 
 
 def _integers(cost: Mapping[tuple[str, ...], Cost]) -> dict[tuple[str, ...], int]:
@@ -80,45 +100,46 @@ def _integers(cost: Mapping[tuple[str, ...], Cost]) -> dict[tuple[str, ...], int
 
 @dataclass(frozen=True)
 class _Table:
-    """The least cost of every subset of tasks (a bit mask) by number of groups: (2^n, L); L is 1 where any number will do."""
+    """The least cost of every subset of tasks (a bit mask) by number of groups.
 
-    names: list[str]
+    Attributes:
+        cost: of each group; ``mask``: its bits; ``by_first``: the groups of each first task in the order of names.
+        least: (2^n, L) costs of subsets in exactly 0, 1, … groups; L is 1 where any number will do.
+    """
+
     cost: Mapping[tuple[str, ...], int]
+    mask: Mapping[tuple[str, ...], int]
+    by_first: list[list[tuple[str, ...]]]
     least: np.ndarray
-    limited: bool
 
     @classmethod
     def of(cls, names: list[str], cost: Mapping[tuple[str, ...], int], models: int | None) -> _Table:
         """Return the table; a subset is completed by a group with its first task."""
-        n, limited = len(names), models is not None and models < len(names)
-        levels = models + 1 if models is not None and limited else 1
-        least = np.full((1 << n, levels), _FAR, dtype=np.int64)
-        least[0, 0] = 0
+        n = len(names)
         bit = {name: 1 << k for k, name in enumerate(names)}
+        mask = {group: sum(bit[t] for t in group) for group in cost}
+        by_first = [sorted(group for group in cost if group[0] == name) for name in names]
+        limited = models is not None and models < n
+        least = np.full((1 << n, models + 1 if models is not None and limited else 1), _FAR, dtype=np.int64)
+        least[0, 0] = 0
         for first in reversed(range(n)):
             later = np.arange(1 << (n - 1 - first))
             below = least[later << (first + 1)]
             mine = np.full_like(below, _FAR)
             if limited:
                 below = np.concatenate([mine[:, :1], below[:, :-1]], axis=1)  # one group more
-            for group, value in cost.items():
-                if group[0] != names[first]:
-                    continue
-                mask = sum(bit[t] for t in group) >> (first + 1)
-                rest = later[(later & mask) == 0]
-                whole = rest | mask
-                mine[whole] = np.minimum(mine[whole], below[rest] + value)
+            for group in by_first[first]:
+                others = mask[group] >> (first + 1)
+                rest = later[(later & others) == 0]
+                whole = rest | others
+                mine[whole] = np.minimum(mine[whole], below[rest] + cost[group])
             least[(later << (first + 1)) | (1 << first)] = np.where(mine < _FAR // 2, mine, _FAR)
-        return cls(names, cost, least, limited)
-
-    def mask(self, group: Iterable[str]) -> int:
-        """Return the bits of a group."""
-        return sum(1 << self.names.index(t) for t in group)
+        return cls(cost, mask, by_first, least)
 
     def cheapest(self, mask: int, group: tuple[str, ...] = ()) -> tuple[int, int]:
         """Return the least cost of a subset, with ``group`` as one of its groups if given, and how many further groups it takes."""
-        costs = self.least[mask & ~self.mask(group)]
-        if group and self.limited:
+        costs = self.least[mask & ~self.mask[group] if group else mask]
+        if group and len(costs) > 1:
             costs = costs[:-1]
         count = int(costs.argmin())
         return int(costs[count]) + (self.cost[group] if group else 0), count
@@ -127,15 +148,13 @@ class _Table:
         """Return the first in the order of names of the cheapest partitions of a subset into ``count`` groups."""
         found = []
         while mask:
-            first = self.names[(mask & -mask).bit_length() - 1]
-            for group in sorted(g for g in self.cost if g[0] == first):
-                inside = self.mask(group)
-                if inside & ~mask:
-                    continue
-                rest = int(self.least[mask & ~inside, max(0, count - 1)])
-                if rest < _FAR // 2 and rest + self.cost[group] == self.least[mask, count]:
+            whole, before = int(self.least[mask, count]), max(0, count - 1)
+            for group in self.by_first[(mask & -mask).bit_length() - 1]:
+                rest = mask & ~self.mask[group]
+                # FAR is more than any cost, so it is never part of a whole that is there
+                if not self.mask[group] & ~mask and int(self.least[rest, before]) + self.cost[group] == whole:
                     found.append(group)
-                    mask, count = mask & ~inside, max(0, count - 1)
+                    mask, count = rest, before
                     break
         return tuple(found)
 
