@@ -91,3 +91,13 @@ def test_few_clusters_of_dev_are_a_reason_for_distrust(world, plan):
 def test_without_a_control_of_all_tasks_none_is_named(small, pvi):
     notes = judge(small, pvi).notes
     assert notes["best_control"] == "" and notes["best_control_difference"] is None
+
+
+def test_a_task_that_saves_no_model_by_its_helpers_is_a_reason_for_distrust(world, pvi):
+    """a with b as helper does a little better on dev, b loses: as many models as alone, and no gain is shown."""
+    gain = {("a+b", "b"): -0.15, ("a+b", "a"): 0.005}
+    found = judge(world({"a": (900, 60), "b": (900, 60), "c": (40, 60)}, discordant=0.16, gain=gain, seeds=SEEDS).fits("a+b"), pvi)
+    assert found.recommended.serving("a").group.name == "a+b" and found.notes["claims"] == ()
+    (said,) = [s for s in found.notes["distrust"] if "as many models" in s]
+    assert said.startswith("a alone would be as many models: {a, b} serves it for a difference of +.0")
+    assert said.endswith("on dev, which is not shown to be a gain.")

@@ -143,6 +143,14 @@ def distrust(results: Results, plans: Sequence[Plan], plan: Plan, notes: Mapping
     few = {t: k for t in shared if (k := results.alone(t, "dev").clusters) < FEW_CLUSTERS}
     if few:
         yield f"Fewer than {FEW_CLUSTERS} clusters in dev, which decides: {', '.join(f'{t} ({k})' for t, k in few.items())}."
+    for serving in plan.servings:
+        if len(serving.serves) == 1 < len(serving.group.tasks) and serving.serves[0] not in notes["claims"]:
+            (task,) = serving.serves
+            value, low, high = three(difference(results.arm(serving.group, task, "dev"), results.alone(task, "dev")))
+            yield (
+                f"{task} alone would be as many models: {braces(serving.group.tasks)} serves it for a difference of "
+                f"{said(value, sign=True)} [{said(low)}, {said(high)}] on dev, which is not shown to be a gain."
+            )
     for line in notes["without_collapsed"]:
         if line["split"] == "test" and line["task"] in shared and line["served_by"] == plan.serving(line["task"]).group.name:
             yield (

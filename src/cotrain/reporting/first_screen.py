@@ -104,9 +104,10 @@ def _cannot_decide(run: RunTables, plan: Plan | None) -> str:
     deltas = primary(run, "dev")["delta"]
     at = number(deltas.min(), 2) if len(deltas) and deltas.nunique() == 1 else ""
     text = f"cannot decide at δ{f' = {at}' if at else ''}"
-    seeds, rows = _largest(notes.get("needed_seeds")), _largest(notes.get("needed_rows"))
+    seeds, rows, then = (_largest(notes.get(name)) for name in ("needed_seeds", "needed_rows", "needed_rows_at_seeds"))
     if known(rows) and known(seeds):
-        return f"{text}; about {count(rows)} dev rows at these seeds, or these rows at {count(seeds)} seeds, would"
+        fewer = f"{count(then)} rows" if known(then) else "these rows"
+        return f"{text}; about {count(rows)} dev rows at these seeds, or {fewer} at {count(seeds)} seeds, would"
     if known(rows):
         return f"{text}; about {count(rows)} dev rows at these seeds would"
     return f"{text}; {count(seeds)} seeds would" if known(seeds) else text
