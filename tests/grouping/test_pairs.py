@@ -65,19 +65,30 @@ def test_each_task_is_served_by_its_own_pair_and_the_helper_by_another(affinity:
     assert {t: least.serving(t).group.name for t in least.tasks} == {"a": "a+c", "b": "b+c", "c": "a+c", "far": "far"}
 
 
-@pytest.mark.parametrize("select", ["max_abs_t", "min_gap"])
-def test_larger_sets_that_pass_are_trained_and_serve_nobody(affinity: Make, select: str) -> None:
+def test_larger_sets_that_pass_are_trained_as_in_the_paper_and_serve_nobody(affinity: Make) -> None:
     related = affinity({"a": 0.30, "b": 0.33, "c": 0.38, "d": 0.40, "far": 3.0})
-    [plan] = group(related, Options(select=select))
+    [plan] = group(related, Options(select="max_abs_t"))
     assert sorted(g.name for g in plan.candidates) == ["a+b+c", "a+b+c+d", "a+b+d", "a+c+d", "b+c+d"]
     assert all(len(s.group.tasks) < 3 for s in plan.servings)
-    assert any("5 sets of 3 to 4 tasks pass too and are trained as candidates" in why for why in plan.why)
+    assert "5 sets of 3 to 4 tasks pass too; candidates that serve nobody in this plan: all." in plan.why
+    [none] = group(related, Options(select="max_abs_t", largest=2))
+    assert none.candidates == ()
+
+
+@pytest.mark.parametrize("select", ["max_abs_t", "min_gap"])
+def test_how_many_larger_sets_are_trained_can_be_limited(affinity: Make, select: str) -> None:
+    related = affinity({"a": 0.30, "b": 0.33, "c": 0.38, "d": 0.40, "far": 3.0})
     [two] = group(related, Options(select=select, candidates=2))
     best = sorted((g for g in passing(related, Options()) if len(g.tasks) > 2), key=lambda g: -g.p)[:2]
     assert {g.tasks for g in two.candidates} == {g.tasks for g in best}
-    assert any("5 sets of 3 to 4 tasks pass too; the 2 with the highest p are trained" in why for why in two.why)
-    [none] = group(related, Options(select=select, largest=2))
-    assert none.candidates == ()
+    assert any("in this plan: the 2 with the highest p." in why for why in two.why)
+    [none] = group(related, Options(select=select, candidates=0))
+    assert none.candidates == () and any("in this plan: none." in why for why in none.why)
+
+
+def test_the_closest_partner_comes_without_larger_sets_unless_they_are_asked_for(affinity: Make) -> None:
+    [plan] = group(affinity(dict.fromkeys("abcd", 0.3)), Options(select="min_gap"))
+    assert plan.candidates == ()
 
 
 def test_ties_go_to_the_first_name(affinity: Make) -> None:

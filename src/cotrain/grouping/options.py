@@ -28,7 +28,8 @@ class Options:
         models: the budget: models of the whole plan, those of tasks alone among them.
         largest: tasks in a group, at most. Where none is given 4, but no limit for the second of the nested plans, whose
             number of groups alone would leave it no choice with groups of 4.
-        candidates: larger groups that ``max_abs_t`` and ``min_gap`` train besides, at most, the highest p first; none: all.
+        candidates: larger groups that pass and are trained besides the pairs, at most, the highest p first. Where none is
+            given all under ``max_abs_t``, as in the paper, and no one under ``min_gap``: there can be hundreds.
         together: sets of tasks that must share a group, whatever the rule says.
         apart: sets of tasks no two of which may share a group.
         paper: group tasks that are not learned too, as the paper would, with a warning.

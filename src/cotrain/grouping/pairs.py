@@ -16,7 +16,8 @@ from cotrain.training.group import Group
 
 def max_abs_t(affinity: Affinity, options: Options, name: str) -> list[Draft]:
     """Return the paper's plan: each task with the passing partner of the largest |T|, that is the *least* similar one."""
-    return [_draft(affinity, options, name, lambda g: -abs(g.statistic), "the largest |T| (the least similar one), as the paper has it")]
+    kind = "the largest |T| (the least similar one), as the paper has it"
+    return [_draft(affinity, options, name, lambda g: -abs(g.statistic), kind, options.candidates)]
 
 
 def min_gap(affinity: Affinity, options: Options, name: str) -> list[Draft]:
@@ -27,13 +28,13 @@ def min_gap(affinity: Affinity, options: Options, name: str) -> list[Draft]:
         a, b = statistics.positions(g.tasks)
         return float(abs(statistics.difference[a, b]))
 
-    return [_draft(affinity, options, name, gap, "the smallest difference of mean PVI")]
+    return [_draft(affinity, options, name, gap, "the smallest difference of mean PVI", options.candidates or 0)]
 
 
-def _draft(affinity: Affinity, options: Options, name: str, badness: Callable[[Passing], float], kind: str) -> Draft:
+def _draft(affinity: Affinity, options: Options, name: str, badness: Callable[[Passing], float], kind: str, most: int | None) -> Draft:
     """Return the plan of the best pair of each task; a task without one is served alone, one of ``together`` by its set.
 
-    Passing sets of three or more are trained as candidates and serve nobody here.
+    Passing sets of three or more, ``most`` of them, are trained as candidates and serve nobody here.
     """
     blocks = options.blocks
     found = [g for g in passing(affinity, options) if splits_none(g.tasks, blocks) and g.tasks not in blocks]
@@ -46,10 +47,10 @@ def _draft(affinity: Affinity, options: Options, name: str, badness: Callable[[P
             serves.setdefault(min(mine, key=lambda g: (badness(g), g.tasks)).tasks if mine else (task,), []).append(task)
     servings = tuple(Serving(Group.of(g), tuple(who)) for g, who in sorted(serves.items()))
     larger = [g for g in found if len(g.tasks) > 2]
-    kept = sorted(larger, key=lambda g: (-g.p, g.tasks))[: options.candidates]
+    kept = sorted(larger, key=lambda g: (-g.p, g.tasks))[:most]
     why = [f"{len(pairs)} pairs pass the rule '{options.rule}'{at(options)}; each task is served by its pair with {kind}."]
     if larger:
-        most = f"; the {len(kept)} with the highest p are trained" if len(kept) < len(larger) else " and are trained"
-        why.append(f"{len(larger)} sets of 3 to {options.limit} tasks pass too{most} as candidates that serve nobody in this plan.")
+        which = "all" if len(kept) == len(larger) else f"the {len(kept)} with the highest p" if kept else "none"
+        why.append(f"{len(larger)} sets of 3 to {options.limit} tasks pass too; candidates that serve nobody in this plan: {which}.")
     candidates = tuple(Group.of(g.tasks) for g in larger if g in kept)
     return Draft(name, tuple(sorted(servings + serving_all(blocks), key=lambda s: s.group.tasks)), tuple(why), candidates=candidates)

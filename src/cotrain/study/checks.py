@@ -9,7 +9,8 @@ from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
-from cotrain.grouping import CONTROLS, SELECTIONS
+from cotrain.grouping import SELECTIONS
+from cotrain.grouping.controls import wrong
 from cotrain.grouping.options import Options
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
@@ -76,8 +77,8 @@ def _items(written: Mapping[str, Any], key: str, kind: type) -> list[tuple[int, 
 def _controls(written: Mapping[str, Any]) -> _Found:
     """Yield controls that are unknown or there twice."""
     for i, name in _items(written, "controls", str):
-        if name not in CONTROLS:
-            yield ("controls", i), unknown("control", name, CONTROLS)
+        if fault := wrong(name):
+            yield ("controls", i), fault
         elif name in written["controls"][:i]:
             yield ("controls", i), f"control '{name}' is there twice; name it once"
 

@@ -28,7 +28,8 @@ def tables(study: Study) -> RunTables:
         if study.resolved.plan.together or study.resolved.plan.apart:
             free = replace(study.resolved.plan, together=(), apart=())
             unforced = {plan.name: plan for plan in group(affinity, free, "pvi")}
-    notes = sentences(scores, study.resolved.plan) if scores is not None else ()
+    resolved = study.resolved
+    notes = sentences(scores, resolved.plan, resolved.test, resolved.group_test) if scores is not None else ()
     return RunTables(
         name=study.resolved.name, tasks_rows=data.rows(study), check=study.checked, scores=scores, affinity=affinity, plans=plans,
         comparison=study.load_comparison(), costs=costs(study), spec=study.resolved.plain(), provenance=study.provenance,
