@@ -52,15 +52,15 @@ class Corpus:
 
 
 _NOTES = {
-    ("affirmed", "actual"): (0.22, (
+    ("affirmed", "actual"): (0.18, (
         "Reports {f}.", "{F} for {span}.", "Came in with {f}.", "Bothered by {f} again.",
         "No change in {f}.",  # looks negated, is not
     )),
-    ("negated", "actual"): (0.18, (
+    ("negated", "actual"): (0.16, (
         "Denies {f}.", "No {f} today.", "Free of {f} at this visit.", "Has not noticed {f}.", "{F} {has} gone.",
     )),
-    ("affirmed", "hypothetical"): (0.12, ("Come back for any {f}.", "In case of {f} call the nurse.", "Call at once should {f} start.")),
-    ("negated", "hypothetical"): (0.08, ("If there is no {f} stop the tablets.", "Should {f} not appear skip the visit.")),
+    ("affirmed", "hypothetical"): (0.15, ("Come back for any {f}.", "In case of {f} call the nurse.", "Call at once should {f} start.")),
+    ("negated", "hypothetical"): (0.11, ("If there is no {f} stop the tablets.", "Should {f} not appear skip the visit.")),
     ("affirmed", "hedged"): (0.11, ("Perhaps {f}.", "Might be {f}.", "Suspect {f}.")),
     ("negated", "hedged"): (0.09, ("Probably no {f}.", "Perhaps not {f}.", "{F} {seems} unlikely.")),
     ("affirmed", "generic"): (0.11, ("Leaflet on {f} given.", "{F} {is} common at this age.", "Many people live with {f}.")),
@@ -73,19 +73,19 @@ _RADIOLOGY = {
         "No interval change of {f}.",  # looks negated, is not
     )),
     ("absent", "certain"): (0.28, (
-        "No {f}.", "No {f} in the {site}.", "The {site} is free of {f}.", "Negative for {f}.", "Without evidence of {f}.",
+        "No {f}.", "No {f} in the {site}.", "The {site} is free of {f}.", "Negative for {f}.", "Absence of {f}.",
     )),
     ("present", "uncertain"): (0.24, (
-        "Possible {f}.", "Questionable {f} in the {site}.", "Suspicious for {f}.", "This may represent {f}.",
+        "Possible {f}.", "Questionable {f}.", "Suspicious for {f}.", "This may represent {f}.",
         "Cannot exclude {f}.",  # looks negated, is not
     )),
-    ("absent", "uncertain"): (0.18, ("Probably no {f}.", "No definite {f}.", "{F} unlikely.", "{F} not clearly seen.")),
+    ("absent", "uncertain"): (0.18, ("No definite {f}.", "{F} unlikely.", "{F} not clearly seen.", "{F} doubtful.")),
 }  # fmt: skip
 
 _CONSULTS = {
     ("affirmed", "firm"): (0.28, (
         "We confirmed {f}.", "On examination there {was} {f}.", "The main problem is {f}.", "She clearly has {f}.",
-        "Treatment has not relieved {f}.",  # looks negated, is not
+        "We cannot explain {f}.",  # looks negated, is not
     )),
     ("negated", "firm"): (0.27, (
         "We found no {f}.", "There {was} no sign of {f}.", "He does not have {f}.", "{F} {was} ruled out.", "The family reports no {f}.",
@@ -100,7 +100,7 @@ _CONSULTS = {
 
 CORPORA = (
     Corpus(
-        "notes", "notes.csv", "note", "N", 420, (4, 8), SYMPTOMS, COURSE, ("negation", "modality"), (0.03, 0.05), _NOTES,
+        "notes", "notes.csv", "note", "N", 420, (4, 8), SYMPTOMS, COURSE, ("negation", "modality"), (0.03, 0.08), _NOTES,
     ),
     Corpus(
         "radiology", "radiology.jsonl", "report", "R", 420, (3, 6), IMAGES, EXTENT, ("negation", "uncertainty"), (0.05, 0.08), _RADIOLOGY,
