@@ -37,6 +37,7 @@ _WHERE = {
     "Scores": "pvi.scores:Scores",
     "pvi_bits": "pvi.pvi:pvi",
     "prior": "pvi.pvi:prior",
+    "Predictions": "pvi.arrays:Predictions",
     "scores_of": "pvi.arrays:scores_of",
     "Affinity": "affinity.affinity:Affinity",
     "Options": "grouping.passing:Options",

@@ -73,3 +73,11 @@ def test_a_task_far_from_the_others_does_not_change_their_correlation() -> None:
     rows = _names(np.arange(40))
     two = joint([x, y], [rows, rows]).correlation[0, 1]
     assert joint([x, z, y], [rows, _names(np.arange(40), "far"), rows]).correlation[0, 2] == two
+
+
+def test_tasks_that_only_a_third_one_links_are_independent() -> None:
+    random = np.random.default_rng(0)
+    x, y, z = random.normal(size=(3, 40))
+    found = joint([x, y, z], [_names(np.arange(start, start + 40)) for start in (0, 30, 60)])
+    assert found.shared.tolist() == [[40, 10, 0], [10, 40, 10], [0, 10, 40]]
+    assert found.correlation[0, 2] == 0 and found.correlation[0, 1] != 0

@@ -69,6 +69,10 @@ def test_a_constant_output_is_flat_whatever_the_loss(fit: Callable[..., Fit]) ->
     assert flat(fit(constant, GOLD, train_bits=[0.1]), "rte")
 
 
+def test_one_row_of_dev_is_no_constant_output(fit: Callable[..., Fit]) -> None:
+    assert not flat(fit(np.log2([[[0.4, 0.6]]]), GOLD[:1], train_bits=[0.1]), "rte")
+
+
 def test_a_fit_collapsed_if_another_seed_learned(fit: Callable[..., Fit], confident: Callable[..., np.ndarray]) -> None:
     log2_p = confident(GOLD, 0.8, 0.5)[None]
     good, bad, failed = (
