@@ -4,23 +4,10 @@ import doctest
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests
 
 from cotrain.evaluation import verdicts
 from cotrain.evaluation.intervals import Difference
-from cotrain.evaluation.verdicts import holm, verdict
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-@settings(max_examples=6, deadline=None)
-def test_holm_equals_statsmodels(p):
-    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1].tolist())
-
-
-def test_no_p_values_are_none_adjusted():
-    assert holm([]) == []
+from cotrain.evaluation.verdicts import verdict
 
 
 @pytest.mark.parametrize(

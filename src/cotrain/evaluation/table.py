@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from cotrain.affinity.tests import holm
 from cotrain.evaluation import metrics
 from cotrain.evaluation.arms import At
 from cotrain.evaluation.comparison import COLUMNS
 from cotrain.evaluation.intervals import Arm, Difference, difference, seed_interval
 from cotrain.evaluation.trained import Trained
-from cotrain.evaluation.verdicts import holm, verdict
+from cotrain.evaluation.verdicts import verdict
 from cotrain.grouping.plan import Plan
 from cotrain.tasks.task import Split
 from cotrain.training.group import Group
@@ -78,10 +79,10 @@ def _of_plan(results: Results, plan: Plan, split: Split, facts: Mapping[tuple[st
     adjusted: dict[At, float] = {}
     for metric in dict.fromkeys(at.metric for at in found):
         family = [at for at in found if at.metric == metric]
-        adjusted |= dict(zip(family, holm([found[at].p() for at in family]), strict=True))
+        adjusted |= dict(zip(family, holm(np.array([found[at].p() for at in family])).tolist(), strict=True))
     # the primary metrics of the tasks are one family, whatever they are
     family = [at for at in found if at.metric == results.names[at.task][0]]
-    adjusted |= dict(zip(family, holm([found[at].p() for at in family]), strict=True))
+    adjusted |= dict(zip(family, holm(np.array([found[at].p() for at in family])).tolist(), strict=True))
     common = {"plan": plan.name, "kind": plan.kind, "split": split}
     return [{**common, **facts[at.task, split], **_line(results, at, split, found.get(at), adjusted.get(at, 1.0))} for at in wanted]
 

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from cotrain.evaluation.intervals import Difference
 
 VERDICTS = ("gain", "harm", "equivalent", "not worse", "undecided", "alone")
 LEVEL = 0.05
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Return p-values adjusted by Holm's method (statsmodels does the same, and collects all garbage each time).
-
-    >>> holm([0.04, 0.01])
-    [0.04, 0.02]
-    """
-    values = np.asarray(p, dtype=float)
-    order = np.argsort(values, kind="stable")
-    adjusted = np.empty(len(values))
-    adjusted[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)).clip(max=1)
-    return [float(q) for q in adjusted]
 
 
 def verdict(difference: Difference, p_adjusted: float, delta: float) -> str:

@@ -71,12 +71,23 @@ def release() -> None:
     _here.clear()
 
 
+@cache
+def _libc() -> ctypes.CDLL | None:
+    """Return glibc, or None where the C library is another one."""
+    return ctypes.CDLL("libc.so.6") if platform.libc_ver()[0] == "glibc" else None
+
+
 def _keep_memory() -> None:
     """Let glibc keep freed memory: giving it back and faulting it in again costs a fifth of a small training step."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL("libc.so.6")
+    if libc := _libc():
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
+
+
+def _give_back() -> None:
+    """Give freed memory back between fits: kept over many fits of batches of all lengths it would grow to twice the need."""
+    if libc := _libc():
+        libc.malloc_trim(0)
 
 
 @cache
@@ -132,6 +143,7 @@ def fit(job: Job, fits: Path) -> Outcome:
             if there:
                 ledger.same(ledger.load(there), found)
             ledger.write(found, folder)
+    _give_back()
     return "made"
 
 
