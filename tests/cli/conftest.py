@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -164,3 +164,27 @@ def fit(group: str, seed: int, failed: str = "") -> Fit:
 def fits() -> Callable[[str], list[Fit]]:
     """Return two fits of a group, the second failed for the reason given, if any."""
     return lambda failed: [fit("apple+birch", 42), fit("apple+birch", 52, failed)]
+
+
+@pytest.fixture
+def checked() -> dict[str, Any]:
+    """Return what ``check`` found of two tasks; the rows of one cannot decide."""
+    return {
+        "tasks": {
+            name: {
+                "rows": {"train": 4800, "dev": 1200, "test": 872}, "clusters": {"train": 4800, "dev": 1200, "test": 872},
+                "labels": ["no", "yes"], "label_counts": {s: {"no": 30, "yes": 12} for s in ("train", "dev", "test")}, "empty_texts": 0,
+                "duplicates_within_splits": 2, "duplicates_across_splits": 0, "contradicting_duplicates": 0, "context_across_splits": {},
+                "clusters_across_splits": 0, "private": False, "facts": {}, "tokens": {"median": 12, "p95": 40, "max": 99},
+                "truncated_share": 0.08,
+            }
+            for name in ("apple", "cedar")
+        },
+        "shared": [{"a": "apple", "b": "cedar", "texts": 7, "leaks": 0, "contexts": 1}],
+        "warnings": ["apple: 3 rows are odd"],
+        "smallest_delta": {"apple": 0.031, "cedar": float("nan")}, "delta": {"apple": 0.02, "cedar": 0.02}, "seeds": [42, 52],
+        "cost": {
+            "fits": 8, "tokens": 12.3e6, "seconds": 400.0, "seconds_most": 900.0, "workers": 2, "tokens_per_second": 2000.0,
+            "memory_bytes": 2.1e9, "disk_bytes": 5e6, "parts": {"alone": {"fits": 4, "tokens": 6.15e6}},
+        },
+    }  # fmt: skip

@@ -213,8 +213,8 @@ def test_compare_prints_the_first_screen_or_json(cotrain: Any, study: Study, com
     assert found["notes"]["needed_rows"] is None
 
 
-def test_check_prints_numbers_or_json(cotrain: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.study.steps.check", lambda study: CHECKED)
+def test_check_prints_numbers_or_json(cotrain: Any, study: Study, checked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cotrain.study.steps.check", lambda study: checked)
     said = cotrain("check", study.path)
     assert said.code == 0
     for text in ("4,800/1,200/872", "2,000 tokens a second", "apple, cedar", "12.3 M", "too few", "apple: 3 rows are odd"):
@@ -250,24 +250,3 @@ def test_failed_fits_of_any_verb_are_exit_code_1(cotrain: Any, study: Study, mon
     said = cotrain("report", study.path)
     assert said.code == 1 and said.out == ""
     assert said.err.count("error:") == 2
-
-
-CHECKED = {
-    "tasks": {
-        name: {
-            "rows": {"train": 4800, "dev": 1200, "test": 872}, "clusters": {"train": 4800, "dev": 1200, "test": 872},
-            "labels": ["no", "yes"], "label_counts": {s: {"no": 30, "yes": 12} for s in ("train", "dev", "test")}, "empty_texts": 0,
-            "duplicates_within_splits": 2, "duplicates_across_splits": 0, "contradicting_duplicates": 0, "context_across_splits": {},
-            "clusters_across_splits": 0, "private": False, "facts": {}, "tokens": {"median": 12, "p95": 40, "max": 99},
-            "truncated_share": 0.08,
-        }
-        for name in ("apple", "cedar")
-    },
-    "shared": [{"a": "apple", "b": "cedar", "texts": 7, "leaks": 0, "contexts": 1}],
-    "warnings": ["apple: 3 rows are odd"],
-    "smallest_delta": {"apple": 0.031, "cedar": float("nan")}, "delta": {"apple": 0.02, "cedar": 0.02}, "seeds": [42, 52],
-    "cost": {
-        "fits": 8, "tokens": 12.3e6, "seconds": 400.0, "seconds_most": 900.0, "workers": 2, "tokens_per_second": 2000.0,
-        "memory_bytes": 2.1e9, "disk_bytes": 5e6, "parts": {"alone": {"fits": 4, "tokens": 6.15e6}},
-    },
-}  # fmt: skip

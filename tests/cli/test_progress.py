@@ -48,7 +48,8 @@ def test_a_reminder_says_what_runs_and_how_long_it_takes(capsys: pytest.CaptureF
 
 def test_where_nothing_is_trained_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with fits_progress() as show:
-        show(Progress(12, 12, 12))
+        for done in (0, 4, 12):
+            show(Progress(done, 12, done))
     assert capsys.readouterr() == ("", "")
 
 
@@ -56,7 +57,7 @@ def test_every_training_of_a_run_has_its_lines(capsys: pytest.CaptureFixture[str
     with fits_progress() as show:
         for total in (4, 8):
             for done in range(total + 1):
-                show(Progress(done, total, 0))
+                show(Progress(done, total, 0, ("a (1)",) if done < total else ()))
     assert [line.split(" fits")[0] for line in lines(capsys.readouterr().err)] == ["training: 4"] * 2 + ["training: 8"] * 2
 
 

@@ -23,6 +23,14 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
+def test_a_warning_of_several_tasks_is_said_once(checked: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    same = "no published test split is used"
+    warnings = [f"apple: {same}", "apple: 3 rows are odd", f"cedar: {same}", "apple and cedar share 3 texts: look"]
+    show.check({**checked, "warnings": warnings})
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("- ")]
+    assert lines == [f"- apple, cedar: {same}", "- apple: 3 rows are odd", "- apple and cedar share 3 texts: look"]
+
+
 def test_scores_stand_beside_the_truth_with_what_failed(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     scores = study.load_scores("pvi")
     facts = scores.tasks.assign(failed_seeds=["", "52", "", ""])

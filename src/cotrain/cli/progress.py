@@ -113,25 +113,26 @@ def _bar(before: str) -> Iterator[Callable[[State], None]]:
 def _lines() -> Iterator[Callable[[State], None]]:
     """Yield what writes lines: where training begins and ends, and between them one a minute."""
     last: State | None = None
-    began, stop = 0.0, threading.Event()
+    began: float | None = None
+    stop = threading.Event()
 
     def remind() -> None:
         while not stop.wait(SECONDS_BETWEEN_LINES):
-            if last is not None and last.done < last.total:
-                running = f"; now {_running(last)}" if last.running else ""
+            if last is not None and began is not None:
                 left = f", {_left(last)}" if last.seconds_left is not None else ""
+                running = f"; now {_running(last)}" if last.running else ""
                 say(f"training: {last.done} of {plural(last.total, 'fit')}{left}{running}")
 
     def write(state: State) -> None:
         nonlocal last, began
-        before, last = last, state
-        over = before is None or before.done == before.total
-        if over and state.done < state.total:
+        last = state
+        if began is None and state.running:  # fits that are there already are no training
             began = time.monotonic()
             there = f", {state.done} of them there already" if state.done else ""
             say(f"training: {plural(state.total, 'fit')}{there}")
-        elif not over and state.done == state.total:
+        elif began is not None and state.done == state.total:
             say(f"training: {plural(state.total, 'fit')} done in {duration(time.monotonic() - began)}")
+            began = None
 
     thread = threading.Thread(target=remind, daemon=True)
     thread.start()

@@ -35,7 +35,8 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
     bytes_of = footprint(tasks, settings)
     fits = seeds * sum(part["fits"] for part in parts.values())
     return {
-        "fits": fits, "tokens": tokens, "seconds": rate.seconds(tokens * expected(settings)), "seconds_most": most, "workers": workers,
+        "fits": fits, "tokens": tokens, "seconds": rate.seconds(tokens * expected(settings, tasks)),
+        "seconds_most": most, "workers": workers,
         "tokens_per_second": rate.tokens_per_second, "memory_bytes": workers * bytes_of.memory, "disk_bytes": fits * bytes_of.disk,
         "parts": parts,
     }  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from cotrain.cli.tables import bullets, heading, sentence, write
+from cotrain.cli.tables import bullets, filled, heading, sentence, write
 from cotrain.reporting.content import Cell, Table, row
 from cotrain.reporting.words import MISSING, count, duration, known, large, listing, number, plural
 
@@ -13,6 +13,7 @@ from cotrain.reporting.words import MISSING, count, duration, known, large, list
 def check(result: Mapping[str, Any]) -> None:
     """Print rows, what they can decide, warnings, shared texts and the cost plan."""
     wanted, smallest = result.get("delta", {}), result.get("smallest_delta", {})
+    clustered = any(facts["clusters"] != facts["rows"] for facts in result["tasks"].values())
     lines = []
     for task, facts in result["tasks"].items():
         tokens, truncated, δ = facts.get("tokens", {}), facts.get("truncated_share"), smallest.get(task)
@@ -21,12 +22,14 @@ def check(result: Mapping[str, Any]) -> None:
             Cell(task, "strong"), "/".join(map(count, facts["rows"].values())), count(len(facts["labels"])), "/".join(map(count, rarest)),
             f"{count(tokens['median'])}/{count(tokens['p95'])}" if tokens else MISSING,
             Cell(f"{100 * truncated:.0f} %" if known(truncated) else MISSING, "warn" if known(truncated) and truncated > 0.05 else ""),
-            count(facts["duplicates_within_splits"] + facts["duplicates_across_splits"]), "/".join(map(count, facts["clusters"].values())),
+            count(facts["duplicates_within_splits"] + facts["duplicates_across_splits"]),
+            "/".join(map(count, facts["clusters"].values())) if clustered else "",
             number(wanted.get(task)), Cell(number(δ), "warn" if _too_fine(task, wanted, smallest) else ""),
         ))  # fmt: skip
     columns = ("task", "#rows, train/dev/test", "#classes", "#smallest class, train/dev/test", "#tokens, median/p95", "#truncated",
                "#duplicates", "#clusters, train/dev/test", "#δ wanted", "#δ decidable")  # fmt: skip
-    write(Table(columns, tuple(lines), "Data", "δ decidable: the smallest loss that the dev rows can rule out, at risk .1 and power .8."))
+    note = "δ decidable: the smallest loss that the dev rows can rule out, at risk .1 and power .8."
+    write(filled(Table(columns, tuple(lines), "Data", note)))
     if fine := [task for task in result["tasks"] if _too_fine(task, wanted, smallest)]:
         heading("What can be decided")
         seeds = plural(len(result["seeds"]), "seed") if result.get("seeds") else "these seeds"
@@ -34,10 +37,20 @@ def check(result: Mapping[str, Any]) -> None:
                  "clearly; more dev rows, more seeds or a wider delta would decide.", "warn")  # fmt: skip
     if result["warnings"]:
         heading("Warnings")
-        bullets(result["warnings"], "warn")
+        bullets(_merged(result["warnings"], result["tasks"]), "warn")
     _shared(result.get("shared", ()))
     if result.get("cost"):
         _cost(result["cost"], len(result.get("seeds", ())) or 1)
+
+
+def _merged(warnings: Sequence[str], tasks: Collection[str]) -> list[str]:
+    """Return the warnings, those that say the same of several tasks in one sentence."""
+    merged: dict[str, list[str]] = {}
+    for warning in warnings:
+        task, colon, said = warning.partition(": ")
+        known_task = bool(colon) and task in tasks
+        merged.setdefault(said if known_task else warning, []).extend([task] if known_task else [])
+    return [f"{', '.join(who)}: {said}" if who else said for said, who in merged.items()]
 
 
 def _too_fine(task: str, wanted: Mapping[str, float], smallest: Mapping[str, float]) -> bool:
@@ -65,6 +78,7 @@ def _cost(cost: Mapping[str, Any], seeds: int) -> None:
     total = row(Cell("in all", "strong"), count(cost["fits"]), large(cost["tokens"]))
     write(Table(("fits for", "#fits", "#tokens at most"), (*lines, total), "Cost"))
     side = f"{cost['workers']} fits side by side" if cost["workers"] > 1 else "one fit after another"
-    sentence(f"About {duration(cost['seconds'])} of training, at most {duration(cost['seconds_most'])}; {side} at "
+    likely, most = duration(cost["seconds"]), duration(cost["seconds_most"])
+    sentence(f"About {likely} of training{f', at most {most}' if most != likely else ''}; {side} at "
              f"{count(cost['tokens_per_second'])} tokens a second, measured here. Memory about {large(cost['memory_bytes'])}B, "
              f"disk {large(cost['disk_bytes'])}B. Controls that a claimed gain needs come on top.")  # fmt: skip
