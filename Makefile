@@ -37,7 +37,7 @@ worlds: $(VENV)/wheel
 	$(BIN)/python -m pytest tests/worlds -m real_encoder
 
 docs: $(VENV)/wheel
-	$(BIN)/python -m pytest tests/test_docs.py -q
+	$(BIN)/python -m pytest tests/test_docs.py tests/docs -q
 
 bench: $(VENV)/wheel
 	$(BIN)/python benchmarks/bench.py
