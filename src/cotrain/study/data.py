@@ -23,13 +23,16 @@ from cotrain.training.settings import Settings
 def tasks(study: Study) -> dict[str, Task]:
     """Return the tasks of a study; rows that an earlier run placed stay where they are.
 
-    The first reading that succeeds makes the run folder; faults of the data leave nothing behind.
+    The first reading that succeeds makes the run folder; faults of the data and of the encoder leave nothing behind.
 
     Raises:
-        InputError: every fault of the data.
+        InputError: every fault of the data; an encoder that cannot be used.
     """
     if (there := study.__dict__.get("_tasks")) is None:
         there = load(study.resolved.sources, study.resolved.cut, placed=study.placement, update=study.update)
+        if study.placement is None:  # a new run folder would remember an encoder that cannot be used, and ask for --update later
+            chosen = settings(study)
+            encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length)
         study.save_spec()
         study.save_placement(_placed(there))
         study.__dict__["_tasks"] = there
