@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from cotrain.cli.app import app
+from cotrain.demo.styles import CORPORA
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -93,3 +94,20 @@ def test_every_decision_is_listed_with_its_date_and_says_what_was_given_up() -> 
         assert date == note.name[:10]
         assert f"- {date} [{title.removeprefix('# ')}]({note.name})" in listed
         assert "\nGiven up: " in note.read_text(encoding="utf-8")
+
+
+def test_the_layout_in_the_architecture_is_that_of_the_package() -> None:
+    tree = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
+    told = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.startswith("  ")}
+    package = ROOT / "src" / "cotrain"
+    there = {path.name for path in package.iterdir() if path.is_dir() and (path / "__init__.py").is_file()}
+    assert there <= told
+    assert [name for name in told if not (package / name).exists()] == []
+
+
+def test_what_is_said_of_the_corpora_of_the_demo_holds() -> None:
+    text = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+    for corpus in CORPORA:
+        noise = ", ".join(f"{100 * share:g} %" for share in corpus.noise)
+        assert f"| {corpus.name} | {', '.join(corpus.columns)} | {noise} |" in text
+        assert f"about {corpus.sentences}\nsentences each" in text
