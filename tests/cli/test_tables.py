@@ -42,6 +42,13 @@ def test_parts_begin_where_they_are_told_to() -> None:
     assert [list(part) for part in parts(WIDE, 84, breaks=("verdict",))] == [[0, 1, 2], [0, 3, 4, 5]]
 
 
+def test_a_title_takes_at_most_three_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    write(Table(("task", "#on both sides of the cut", "#x"), (row("a_task_with_a_long_name_" * 2, "0", "1"),)))
+    lines = capsys.readouterr().out.splitlines()
+    assert next(i for i, line in enumerate(lines) if line.startswith("───")) <= 3
+
+
 def test_breaks_do_not_matter_where_the_table_fits() -> None:
     assert len(parts(WIDE, 400, breaks=("verdict",))) == 1
 

@@ -61,7 +61,7 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def fits_progress(before: str = "reading the data") -> Iterator[Watch]:
+def fits_progress(before: str = "checking the data") -> Iterator[Watch]:
     """Yield what shows the state of training: a bar on a terminal, elsewhere a line at its start, each minute, at its end.
 
     Args:

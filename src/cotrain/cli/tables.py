@@ -105,8 +105,14 @@ def _widths(table: Table, folded: bool) -> list[int]:
         if i and not table.numeric[i]:
             words = (word for row in table.rows for word in row[i].text.split())
             cells = max([min(cells, _TEXT), *map(cell_len, words)])
-        found.append(max([cells, *map(cell_len, head.split())]))
+        found.append(max(cells, _head(head)))
     return found
+
+
+def _head(text: str) -> int:
+    """Return the least width at which a title takes no more than three lines."""
+    longest = max(map(cell_len, text.split()), default=0)
+    return next(width for width in range(longest, cell_len(text) + 1) if len(textwrap.wrap(text, max(1, width))) <= 3)
 
 
 def _widened(table: Table, columns: Sequence[int], least: Sequence[int], full: Sequence[int], room: int) -> dict[int, int]:

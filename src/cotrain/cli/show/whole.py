@@ -39,7 +39,8 @@ def status(result: Mapping[str, Any]) -> None:
     if result["models"]:
         sentence(f"Models: {', '.join(result['models'])}.")
     if todo := [verb for verb, done in result["verbs"].items() if not done]:
-        sentence("Next:")
+        sentence(f"Everything that is left, or only {todo[0]}:")
+        command(f"cotrain run {result['path']}")
         command(f"cotrain {_NEXT[todo[0]].format(result['path'])}")
 
 
