@@ -45,6 +45,22 @@ def test_predictions_are_bit_equal_whatever_ran_before_and_beside(task: Make, se
     assert not np.array_equal(first[0].blocks["a", "dev"].log2_p, first[1].blocks["a", "dev"].log2_p), "seeds should differ"
 
 
+def test_what_is_done_is_known_when_training_is_stopped(task: Make, settings: Make, tmp_path: Path) -> None:
+    tasks = {name: task(name) for name in "ab"}
+    arrived: list[Fit] = []
+
+    def stop(state: Progress) -> None:
+        if state.done == 1:
+            raise KeyboardInterrupt
+
+    groups = [Group.of(["a"]), Group.of(["b"])]
+    with pytest.raises(KeyboardInterrupt):
+        train(groups, tasks, settings(), [1], tmp_path, Options(workers=1, progress=stop, arrived=arrived.append))
+    assert len(arrived) == 1
+    found = train(groups, tasks, settings(), [1], tmp_path, Options(workers=1, arrived=arrived.append))
+    assert {fit.key for fit in arrived} == {fit.key for fit in found} and len(arrived) == 3
+
+
 def test_nothing_is_trained_twice_and_each_fit_is_told_once(task: Make, settings: Make, tmp_path: Path) -> None:
     tasks = {name: task(name) for name in "ab"}
     groups = [Group.of(["a"]), Group.of(["b"])]

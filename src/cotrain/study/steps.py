@@ -66,9 +66,8 @@ def train(study: Study, groups: Iterable[Group], show: Show | None = None) -> li
     from cotrain.training.train import train as fit
 
     wanted = list(dict.fromkeys(groups))
-    how = How(workers=study.workers, progress=show)
+    how = How(workers=study.workers, progress=show, arrived=lambda one: data.remember(study, [one]))
     found = fit(wanted, data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
-    data.remember(study, found)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
     return found
 

@@ -95,7 +95,9 @@ class Study:
 
     def remember(self, keys: Mapping[str, str]) -> None:
         """Add to the index."""
-        self._save_json(INDEX, {**self.index, **keys})
+        before = self.index
+        if (after := {**before, **keys}) != before:
+            self._save_json(INDEX, after)
 
     # -- artefacts ----------------------------------------------------------------------------------------------------
 

@@ -53,12 +53,14 @@ class Options:
         executor: where fits are made, by name.
         extras: what each fit should leave beside its predictions (``weights``); one that lacks it is made again,
             and must give the predictions that it gave.
+        arrived: is told each fit as soon as it is there, so that what is done is known if training is stopped.
     """
 
     workers: int = 0
     progress: Callable[[Progress], None] | None = None
     executor: str = "local"
     extras: tuple[str, ...] = ()
+    arrived: Callable[[Fit], None] = lambda fit: None
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,7 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[
             found[job.group, job.seed] = _named(ledger.load(folder), job)
             state.done += 1
             state.reused += 1
+            options.arrived(found[job.group, job.seed])
     state.tell()
     if not todo:
         return found
@@ -249,6 +252,7 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[
         if there is not None:
             job, outcome = there
             found[job.group, job.seed] = _named(ledger.load(plan.fits / job.key), job)
+            options.arrived(found[job.group, job.seed])
             state.done += 1
             state.reused += outcome == "found"
             state.worked += cost[job.key]
