@@ -121,6 +121,12 @@ def test_a_place_that_is_not_there(cotrain: Any, tmp_path: Path, verb: str) -> N
     assert "nowhere" in said.err
 
 
+def test_a_run_folder_that_is_a_file(cotrain: Any, study_file: Path) -> None:
+    said = cotrain("check", study_file, "--out", study_file)
+    assert (said.code, said.out) == (2, "")
+    assert "should be a folder" in said.err
+
+
 def test_a_verb_before_its_time_says_which_comes_first(cotrain: Any, study: Study) -> None:
     said = cotrain("group", study.path)
     assert said.code == 2

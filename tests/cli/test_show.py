@@ -70,7 +70,7 @@ def test_a_plan_says_who_is_served_by_whom(capsys: pytest.CaptureFixture[str]) -
     plan = Plan("mine", "nominated", servings, (Group.of(["cb", "rte", "sst2"]),), ("closest partner",), "all alone", {}, ("apart: a, b",))
     show.plans([plan])
     out = capsys.readouterr().out
-    for text in ("{cb, rte} for cb", "Alone rte", "Runner-up: all alone.", "{cb, rte, sst2}", "Forced: apart: a, b."):
+    for text in ("{cb, rte} for cb", "Alone: rte", "Runner-up: all alone.", "{cb, rte, sst2}", "Forced: apart: a, b."):
         assert text in out, text
 
 

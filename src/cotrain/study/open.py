@@ -46,6 +46,8 @@ def open_study(
     private = [source.name for source in resolved.sources if source.private]
     if fits and private:
         raise InputError(f"--fits shares fits between studies; not with private tasks ({', '.join(private)})")
+    if folder.is_file():
+        raise InputError(f"{folder}: should be a folder for the run, found a file: name another with --out")
     study = Study(resolved, folder, fits, workers, update)
     if (folder / STUDY).is_file() and not path.is_dir():
         _continue(study, _of_run(folder))

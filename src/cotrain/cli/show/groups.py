@@ -41,7 +41,7 @@ def _models_of(plan: Plan) -> None:
     if shared:
         sentence(f"Share {listing(shared)}.")
     if alone:
-        sentence(f"{'Alone' if shared else 'Every task alone:'} {listing(alone)}.")
+        sentence(f"{'Alone:' if shared else 'Every task alone:'} {listing(alone)}.")
 
 
 def _shared_models(plan: Plan) -> list[str]:

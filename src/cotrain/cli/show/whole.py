@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cotrain.cli.show.fits import models
@@ -53,7 +54,7 @@ def comparison(run: RunTables) -> None:
     if screen.banner:
         sentence(screen.banner[0].upper() + screen.banner[1:] + ".", "warn")
     bullets(screen.sentences)
-    write(screen.table, breaks=("alone",))
+    write(replace(screen.table, caption=screen.table.caption or "Task by task"), breaks=("alone",))
     if screen.reasons:
         heading("Reasons for distrust")
         bullets(screen.reasons, "warn")
