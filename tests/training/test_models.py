@@ -38,7 +38,7 @@ class World:
         sources = [Source("two/b", text="{a} {b}", pair="c")]
         card = {"study": "trial", "why": ["A and B look alike."], "results": [{"task": "one", "value": 0.51239}]}
         self.folder = write(
-            self.fit, self.epoch, self.tasks, self.settings, folder / "model", serves=["one", "two/b"], sources=sources, card=card
+            self.fit, self.epoch, self.tasks, self.settings, folder / "model", serves=["two/b", "one"], sources=sources, card=card
         )
 
 
@@ -121,7 +121,7 @@ def test_the_folder_says_what_it_is(world: World) -> None:
     }  # fmt: skip
     assert about["tasks"]["off"]["served"] is False
     assert about["tasks"]["one"]["content"] == world.tasks["one"].content()
-    assert made_of(world.folder) == (world.fit.key, world.epoch, ("one", "two/b"))
+    assert made_of(world.folder) == (world.fit.key, world.epoch, ("two/b", "one"))
     card = (world.folder / "README.md").read_text()
     assert "fair, not so, off" in card and "0.512" in card and "A and B look alike." in card and "trial" in card
 

@@ -203,7 +203,7 @@ def test_snapshots_in_files_and_in_memory_give_the_same(
 ) -> None:
     tasks = {"a": task("a", error=0.4)}
     in_memory, _ = trained(Group.of(["a"]), tasks, settings(epochs=9))
-    monkeypatch.setattr("cotrain.training.evaluations._IN_MEMORY", 0)
+    monkeypatch.setattr("cotrain.training.evaluations.SNAPSHOTS", 0)
     in_files, _ = trained(Group.of(["a"]), tasks, settings(epochs=9))
     assert in_memory.test["a"].keys() == in_files.test["a"].keys()
     for epoch, log2_p in in_memory.test["a"].items():

@@ -42,3 +42,16 @@ def evaluated(settings: Settings, plan: Budget) -> int:
     """Return the number of evaluations of a fit that trains to its end."""
     gap = max(1, -(-settings.evaluate_every // plan.per_epoch))
     return -(-plan.epochs // gap)
+
+
+def likely(settings: Settings, plan: Budget, members: int) -> int:
+    """Return after how many updates a fit will likely stop.
+
+    An assumption, not a law: dev is best after three epochs, or after 200 updates per member where epochs are short, and
+    the patience runs out from there. Fits of a MiniLM on 400 to 500 rows at 5e-5 stopped after 300 to 500 updates.
+    """
+    if not plan.early_stop:
+        return plan.updates
+    gap = max(1, -(-settings.evaluate_every // plan.per_epoch)) * plan.per_epoch
+    best = max(3 * plan.per_epoch, 200 * members)
+    return min(plan.updates, (-(-best // gap) + settings.patience) * gap)

@@ -7,7 +7,7 @@ import importlib.util
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cotrain.errors import InputError
 
@@ -79,6 +79,21 @@ def _hash(files: tuple[tuple[Path, int, int], ...]) -> str:
         with file.open("rb") as data:
             digest.update(file.name.encode() + hashlib.file_digest(data, "sha256").digest())
     return digest.hexdigest()
+
+
+class Shape(NamedTuple):
+    """The size of an encoder: layers, width and attention heads."""
+
+    layers: int
+    width: int
+    heads: int
+
+
+def shape(path: Path) -> Shape:
+    """Return the size of an encoder by its config, under the names that most architectures use."""
+    config = json.loads((path / "config.json").read_text())
+    sizes = (("num_hidden_layers", "n_layers"), ("hidden_size", "dim"), ("num_attention_heads", "n_heads"))
+    return Shape(*(int(config.get(name, config.get(other, 12))) for name, other in sizes))
 
 
 def parameters(path: Path) -> int:

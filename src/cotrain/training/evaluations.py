@@ -13,13 +13,11 @@ import numpy as np
 import torch
 
 from cotrain.training.budget import Budget
+from cotrain.training.fit import SNAPSHOTS
 from cotrain.training.model import SharedClassifier
 from cotrain.training.scoring import Row, predict
 from cotrain.training.selection import SELECTIONS, goodness
 from cotrain.training.settings import Settings
-
-_IN_MEMORY = 256 * 2**20
-"""Bytes of snapshots in memory; further ones are in files."""
 
 
 class Diverged(Exception):
@@ -74,7 +72,7 @@ class Snapshots:
 
     def __init__(self, model: SharedClassifier, scratch: Path) -> None:
         self.model, self.scratch = model, scratch
-        self.in_memory = _IN_MEMORY // max(1, sum(w.numel() * w.element_size() for w in model.weights().values()))
+        self.in_memory = SNAPSHOTS // max(1, sum(w.numel() * w.element_size() for w in model.weights().values()))
         self.kept: dict[int, dict[str, torch.Tensor] | Path] = {}
 
     def keep(self, epoch: int) -> None:

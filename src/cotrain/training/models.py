@@ -112,8 +112,7 @@ def made_of(folder: Path) -> tuple[str, int, tuple[str, ...]] | None:
     """Return the key of the fit, the epoch and the served tasks of a model folder; None where there is no whole model."""
     try:
         about = json.loads((folder / ABOUT).read_text())
-        served = tuple(task for task, entry in about["tasks"].items() if entry["served"])
-        return (about["key"], about["epoch"], served) if not _damage(folder, about, contents=False) else None
+        return (about["key"], about["epoch"], tuple(about["serves"])) if not _damage(folder, about, contents=False) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -146,7 +145,7 @@ def write(
     path = encoder.folder(settings.model)
     model = build(load_base(path, "eager"), fit.labels, fit.seed)
     model.restore(load_file(file))
-    served = set(fit.group.real if serves is None else serves)
+    served = list(fit.group.real if serves is None else serves)
     with appearing(to, over=True) as folder, quiet(), torch.no_grad():
         first = model.classifier(fit.group.tasks[0])
         first.base_model.save_pretrained(folder)
@@ -164,7 +163,7 @@ def write(
             "encoder": {"name": _shown(settings.model), "sha256": encoder.content_hash(path)},
             "max_length": settings.max_length, "special_tokens": [],
             "tasks": {task: _about(tasks[task], fit, task in served, sources) for task in fit.group.real},
-            "made_with": fit.manifest.get("versions", {}),
+            "serves": served, "made_with": fit.manifest.get("versions", {}),
         }  # fmt: skip
         (folder / "README.md").write_text(_card(about, card or {}, to.name))
         about["files"] = {f.name: ledger.sha256(f) for f in sorted(folder.iterdir()) if f.name != "README.md"}  # a card may be edited
