@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +26,13 @@ def appearing(to: Path, over: bool = False) -> Iterator[Path]:
         raise InputError(f"{to} is there already and not empty; name another folder, or remove it first")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{to.name[:60]}-", dir=to.parent))
+        work = to.parent / f".{to.name[:60]}-{secrets.token_hex(4)}"
+        work.mkdir()
     except OSError as error:
         raise told(error, to.parent) from error
     old = work.with_name(work.name + "-old")
     try:
         yield work
-        work.chmod(0o755)  # a temporary folder is for its maker alone
         if to.exists():
             to.rename(old)
         work.rename(to)

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BEAT = 10.0
@@ -43,15 +43,8 @@ def _take(file: Path) -> bool:
         try:
             handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
-            if not _left_behind(file):
+            if (stale := _left_behind(file)) is None or not _moved_away(file, stale):
                 return False
-            # of two that see it left behind, one moves it: the other finds no file, or a fresh lease
-            gone = file.with_suffix(f".gone-{os.getpid()}-{threading.get_ident()}")
-            try:
-                file.rename(gone)
-            except FileNotFoundError:
-                continue
-            gone.unlink(missing_ok=True)
             continue
         with os.fdopen(handle, "w") as out:
             out.write(mine)
@@ -59,17 +52,42 @@ def _take(file: Path) -> bool:
     return False
 
 
-def _left_behind(file: Path) -> bool:
-    """Whether the process of a lease is gone: dead on this host, or silent for too long."""
+def _moved_away(file: Path, stale: tuple[int, int]) -> bool:
+    """Move a lease that was left behind; whether the way is free now. Of several that try, one finds it."""
+    gone = file.with_suffix(f".gone-{os.getpid()}-{threading.get_ident()}")
     try:
-        if time.time() - file.stat().st_mtime > DEAD:
-            return True
-        holder = json.loads(file.read_text())
+        file.rename(gone)
+        if _identity(gone) != stale:
+            # another was faster, and this is its fresh lease: give it back
+            with suppress(FileExistsError):
+                file.hardlink_to(gone)
+            return False
     except FileNotFoundError:
         return True
+    finally:
+        gone.unlink(missing_ok=True)
+    return True
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """Return what tells one lease from a later one of the same name."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+def _left_behind(file: Path) -> tuple[int, int] | None:
+    """Return the identity of a lease whose process is gone: dead on this host, or silent for too long; else None."""
+    try:
+        identity = _identity(file)
+        if time.time() - identity[1] / 1e9 > DEAD:
+            return identity
+        holder = json.loads(file.read_text())
+    except FileNotFoundError:
+        return 0, 0  # gone by itself
     except ValueError:
-        return False  # being written just now, or left half-written: then silence tells
-    return holder.get("host") == socket.gethostname() and not _alive(int(holder.get("pid", 0)))
+        return None  # being written just now, or left half-written: then silence tells
+    dead = holder.get("host") == socket.gethostname() and not _alive(int(holder.get("pid", 0)))
+    return identity if dead else None
 
 
 def _alive(pid: int) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -72,7 +72,8 @@ def being_written(fits: Path, key: str, over: Path | None = None) -> Iterator[Pa
     """
     try:
         fits.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=fits))
+        work = fits / f".{key}-{secrets.token_hex(4)}"
+        work.mkdir()
     except OSError as error:
         raise told(error, fits) from error
     try:
