@@ -61,7 +61,9 @@ def _files(folder: Path) -> list[Path]:
         try:
             files = [folder / name for name in sorted(set(json.loads((folder / _INDEX).read_text())["weight_map"].values()))]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{folder}: {_INDEX} should name the file of each weight; it cannot be read ({type(error).__name__})") from None
+            raise InputError(
+                f"{folder}: {_INDEX} should name the file of each weight; it cannot be read ({type(error).__name__})"
+            ) from None
         if strange := [file.name for file in files if file.parent != folder]:
             faults.append(f"{folder}: {_INDEX} names files elsewhere: {', '.join(strange)}")
     if gone := [file.name for file in files if not file.is_file()]:
@@ -83,7 +85,9 @@ def _weights(file: Path) -> dict[str, Any]:
             "Get the weights from a publisher that you trust, as safetensors where there are some"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{file}: it should be weights saved by torch; it cannot be read ({type(error).__name__}), fetch it again") from None
+        raise InputError(
+            f"{file}: it should be weights saved by torch; it cannot be read ({type(error).__name__}), fetch it again"
+        ) from None
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise InputError(f"{file}: it should hold tensors by name, found {type(found).__name__} of something else")
     return dict(found)

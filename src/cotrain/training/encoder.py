@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotrain.errors import InputError
+from cotrain.errors import InputError, MissingExtra
 
 _CONTENT = (
     "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
 )  # fmt: skip
 """The files that make an encoder and its tokenizer what they are."""
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
+_TWO_POSITIONS_LESS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "data2vec-text")
 
 
 @lru_cache(maxsize=8)
@@ -23,29 +26,69 @@ def folder(model: str) -> Path:
     """Return the local folder of a model: a folder, ``package:NAME/SUBFOLDER`` of an installed package, or a Hub id.
 
     Raises:
-        InputError: nothing is there; no weights; pickle weights only.
+        InputError: nothing is there; no config or weights, damaged ones, pickle weights only.
     """
     if model.startswith("package:"):
-        name, _, inside = model.removeprefix("package:").partition("/")
-        spec = importlib.util.find_spec(name)
-        if spec is None or not spec.submodule_search_locations:
-            raise InputError(f"model {model}: the package {name} is not installed: pip install {name.replace('_', '-')}")
-        path = Path(next(iter(spec.submodule_search_locations))) / inside
+        path = _from_package(model)
     elif Path(model).is_dir():
         path = Path(model)
-    elif model.startswith((".", "/")):
+    elif model.startswith((".", "/", "~")):
         raise InputError(f"model {model}: there should be a folder with config.json and model.safetensors; found none")
     else:
         path = _from_hub(model)
+    faults = []
     if not (path / "config.json").is_file():
-        raise InputError(f"model {model}: there should be a config.json in {path}; found none")
-    if not list(path.glob("*.safetensors")):
-        if list(path.glob("*.bin")):
-            raise InputError(
-                f"model {model}: only pickle weights (.bin); turn them into safetensors with: cotrain convert {path} --to FOLDER"
-            )
-        raise InputError(f"model {model}: there should be weights (model.safetensors) in {path}; found none")
+        faults.append(f"model {model}: there should be a config.json in {path}; found none")
+    if not any((path / name).is_file() for name in _VOCABULARIES) and not list(path.glob("*.model")):
+        faults.append(f"model {model}: there should be a tokenizer (tokenizer.json or a vocabulary) in {path}; found none")
+    files = sorted(path.glob("*.safetensors"))
+    if not files and list(path.glob("*.bin")):
+        faults.append(f"model {model}: only pickle weights (.bin); turn them into safetensors with: cotrain convert {path} --to FOLDER")
+    elif not files:
+        hint = "" if Path(model).is_dir() else "; where a publisher has pytorch_model.bin only, download the folder and see cotrain convert"
+        faults.append(f"model {model}: there should be weights (model.safetensors) in {path}; found none{hint}")
+    faults += [f"model {model}: {file.name} is cut short or damaged; fetch it again" for file in files if not _whole(file)]
+    if faults:
+        raise InputError(faults)
     return path
+
+
+def _whole(file: Path) -> bool:
+    """Whether a safetensors file is as long as its header says."""
+    try:
+        header = _header(file)
+        ends = [entry["data_offsets"][1] for name, entry in header.tensors.items() if name != "__metadata__"]
+        return file.stat().st_size == header.size + max(ends, default=0)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, MemoryError, OverflowError):
+        return False
+
+
+class _Header(NamedTuple):
+    """The header of a safetensors file: what it says of each tensor, and how many bytes it takes itself."""
+
+    tensors: dict[str, Any]
+    size: int
+
+
+def _header(file: Path) -> _Header:
+    """Return the header of a safetensors file."""
+    with file.open("rb") as data:
+        size = int.from_bytes(data.read(8), "little")
+        if size > file.stat().st_size:
+            raise ValueError("the header is longer than the file")
+        return _Header(json.loads(data.read(size)), size + 8)
+
+
+def _from_package(model: str) -> Path:
+    """Return the folder inside an installed package."""
+    name, _, inside = model.removeprefix("package:").partition("/")
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(f"model {model}: the package {name} is not installed: pip install {name.replace('_', '-')}")
+    return Path(next(iter(spec.submodule_search_locations))) / inside
 
 
 def _from_hub(model: str) -> Path:
@@ -98,37 +141,46 @@ def shape(path: Path) -> Shape:
 
 def parameters(path: Path) -> int:
     """Return the number of parameters in the safetensors files, from their headers alone."""
-    total = 0
-    for file in path.glob("*.safetensors"):
-        with file.open("rb") as data:
-            header = json.loads(data.read(int.from_bytes(data.read(8), "little")))
-        for name, entry in header.items():
-            if name != "__metadata__":
-                size = 1
-                for n in entry["shape"]:
-                    size *= n
-                total += size
-    return total
+    tensors = [entry for file in path.glob("*.safetensors") for name, entry in _header(file).tensors.items() if name != "__metadata__"]
+    return sum(math.prod(entry["shape"]) for entry in tensors)
 
 
 def tokenizer(path: Path, max_length: int) -> Any:
-    """Return the tokenizer of a folder.
+    """Return the tokenizer of a folder, its model known to be one that can classify inputs of ``max_length`` tokens.
 
     Raises:
-        InputError: no pad token, or a ``max_length`` above what the model can read.
+        InputError: an architecture that is not known or has no classification head; a tokenizer that cannot be read or
+            has no pad token; a ``max_length`` above what the model can read.
+        MissingExtra: Transformers is not installed.
     """
-    from transformers import AutoTokenizer
-
-    found = AutoTokenizer.from_pretrained(path)
-    config = json.loads((path / "config.json").read_text())
+    try:
+        from transformers import AutoTokenizer
+        from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as KNOWN
+    except ImportError as error:
+        raise MissingExtra("train", error.name or "transformers") from None
+    try:
+        config = json.loads((path / "config.json").read_text())
+        kind = config.get("model_type")
+    except (OSError, ValueError, AttributeError):
+        raise InputError(f"model {path.name}: its config.json should be a JSON object and cannot be read; fetch it again") from None
     faults = []
-    if found.pad_token is None:
-        faults.append(f"model {path.name}: its tokenizer has no pad token, so texts cannot be batched; choose another encoder")
+    if kind not in KNOWN:
+        faults.append(f"model {path.name}: Transformers has no classification head for the architecture '{kind}'; choose another encoder")
     # RoBERTa keeps two positions for itself: 514 positions read 512 tokens
-    offset = 2 if config.get("model_type") in ("roberta", "xlm-roberta", "camembert") else 0
-    most = min(config.get("max_position_embeddings", max_length + offset) - offset, int(min(found.model_max_length, 10**9)))
-    if max_length > most > 0 and max_length > config.get("max_position_embeddings", max_length + offset) - offset:
-        faults.append(f"model {path.name}: reads at most {most} tokens, max_length is {max_length}; set max_length to {most} or less")
+    positions = config.get("max_position_embeddings", 0) - (2 if kind in _TWO_POSITIONS_LESS else 0)
+    if max_length > positions > 0:
+        faults.append(
+            f"model {path.name}: reads at most {positions} tokens, max_length is {max_length}; set max_length to {positions} or less"
+        )
+    try:
+        found = AutoTokenizer.from_pretrained(path)
+    except Exception as error:  # noqa: BLE001  the readers of many formats raise many things
+        faults.append(
+            f"model {path.name}: its tokenizer cannot be read ({type(error).__name__}); fetch it again, or choose another encoder"
+        )
+    else:
+        if found.pad_token is None:
+            faults.append(f"model {path.name}: its tokenizer has no pad token, so texts cannot be batched; choose another encoder")
     if faults:
         raise InputError(faults)
     return found
