@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -17,9 +18,11 @@ def test_the_installed_weights_are_the_published_ones() -> None:
 
 
 def test_other_weights_are_refused_with_both_hashes(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(InputError, match=r"53aa51172d142c89.*found e3b0c44298fc1c14.*--force-reinstall"):
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
+    nothing = b"\x02" + bytes(7) + b"{}"  # safetensors without a tensor
+    (tmp_path / "model.safetensors").write_bytes(nothing)
+    with pytest.raises(InputError, match=rf"53aa51172d142c89.*found {hashlib.sha256(nothing).hexdigest()}.*--force-reinstall"):
         verified(str(tmp_path))
 
 
