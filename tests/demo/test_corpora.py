@@ -12,10 +12,10 @@ from scipy import stats
 from sklearn.metrics import mutual_info_score
 
 from cotrain import Task
-from cotrain.demo.corpora import known, write
+from cotrain.demo.corpora import write
 from cotrain.demo.generate import generate
 from cotrain.demo.styles import CORPORA, Corpus
-from cotrain.demo.truth import FILE, v_information
+from cotrain.demo.truth import FILE, known, v_information
 from cotrain.study.spec import read
 from cotrain.tasks.load import load
 from cotrain.tasks.texts import text_key

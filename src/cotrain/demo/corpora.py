@@ -1,4 +1,4 @@
-"""The corpora of the demo as files: data, truth and study file; and what is known of them."""
+"""``write``: the corpora of the demo as files, with their truth and a study file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pandas as pd
 from cotrain.demo.encoder import MODEL
 from cotrain.demo.generate import generate
 from cotrain.demo.styles import CORPORA
-from cotrain.demo.truth import FILE, known
-
-__all__ = ["STUDY", "known", "study", "write"]
+from cotrain.demo.truth import FILE
 
 STUDY = "study.yaml"
 _STUDY = """\
