@@ -73,6 +73,11 @@ def test_a_key_depends_on_all_that_determines_the_numbers(task: Make) -> None:
     assert len(set(keys.values())) == len(keys)
 
 
+def test_keys_do_not_change_in_silence(task: Make) -> None:
+    """An alarm: where this changes, no study finds the fits that it has."""
+    assert key(Group.of("ab"), {"a": task("a"), "b": task("b", pair=True)}, updates=9) == "a4d0e91e6073df1dfa73c295dc0c8085"
+
+
 def test_a_key_does_not_depend_on_anything_else(task: Make) -> None:
     a, b = task("a"), task("b")
     pair = Group.of("ab")
@@ -265,7 +270,9 @@ SCRIPT = """
 import sys, pickle
 from pathlib import Path
 from cotrain import Group
+from cotrain.training.executors import local
 from cotrain.training.train import train, Options
+local._TICK = 0.2
 if __name__ == "__main__":
     tasks, settings, groups, seeds, fits, workers = pickle.loads(Path(sys.argv[1]).read_bytes())
     def show(progress):

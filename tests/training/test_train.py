@@ -179,3 +179,11 @@ def test_no_text_of_a_row_is_in_what_is_kept(task: Make, settings: Make, tmp_pat
         if file.is_file():
             assert text not in file.read_bytes()
             assert b"w03" not in file.read_bytes()
+
+
+def test_numbers_do_not_change_in_silence(task: Make, settings: Make, tmp_path: Path) -> None:
+    """Not a truth but an alarm: where this changes, every fit of every study does, and ``ledger.NUMERICS`` must be raised."""
+    tasks = {"a": task("a"), "b": task("b", pair=True, labels=("x", "y", "z"))}
+    [fit] = train([Group.of("ab")], tasks, settings(accumulation=2), [42], tmp_path, ONE)
+    expected = [[0.3697, 0.3219, 0.3084], [0.4321, 0.2479, 0.3200], [0.3888, 0.2899, 0.3213]]
+    np.testing.assert_allclose(np.exp2(fit.blocks["b", "test"].at(3)[:3]), expected, atol=2e-3)

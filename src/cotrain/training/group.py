@@ -24,6 +24,8 @@ class Member:
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
             raise InputError(f"unknown variant '{self.variant}' of task {self.task}: real, blank or permuted")
+        if not self.task or set(self.task) & set("[]+@"):
+            raise InputError(f"the name of a task should be without [ ] + @, which part the names of groups; found '{self.task}'")
 
     def __str__(self) -> str:
         """Return ``rte``, ``rte[blank]`` or ``rte[permuted:7]``."""

@@ -17,10 +17,12 @@ from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
-from cotrain.training.worker import Job, Outcome
+from cotrain.training.worker import EXTRAS, Job, Outcome
 
 Report = Callable[[tuple[Job, Outcome] | None, tuple[str, ...]], None]
 """Told a fit that is there, or None, and the names of those that run."""
+Executor = Callable[[Sequence[Job], "Setup", Report], None]
+"""Makes the fits of jobs."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,15 @@ def train(
             disk, a process that was killed.
     """
     wanted = list(dict.fromkeys(groups))
+    run = choose("executor", options.executor, EXECUTORS)
+    for name in options.extras:
+        choose("extra of a fit", name, EXTRAS)
     plan = _Plan.of(wanted, tasks, settings, fits)
     state = _State(len(wanted) * len(seeds), options.progress)
     done: dict[tuple[Group, int], Fit] = {}
     for wave in plan.waves(wanted):
         jobs = [job for g in wave for seed in seeds if (job := plan.job(g, seed, done, options.extras))]
-        done.update(_run(jobs, plan, options, state))
+        done.update(_run(jobs, plan, options, run, state))
     return [done[g, seed] for g in wanted for seed in seeds]
 
 
@@ -223,7 +228,7 @@ def _named(fit: Fit, job: Job) -> Fit:
     return replace(fit, group=job.group)
 
 
-def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[tuple[Group, int], Fit]:
+def _run(jobs: list[Job], plan: _Plan, options: Options, run: Executor, state: _State) -> dict[tuple[Group, int], Fit]:
     """Return the fits of the jobs, trained or found."""
     found: dict[tuple[Group, int], Fit] = {}
     todo: list[Job] = []
@@ -259,5 +264,5 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, state: _State) -> dict[
             state.left -= cost[job.key]
         state.tell(running)
 
-    choose("executor", options.executor, EXECUTORS)(todo, setup, report)
+    run(todo, setup, report)
     return found
