@@ -82,6 +82,13 @@ def test_nothing_is_trained_twice_and_each_fit_is_told_once(task: Make, settings
     assert not [f for f in tmp_path.iterdir() if f.name.startswith(".")], "nothing temporary should be left"
 
 
+def test_each_group_can_have_its_own_seeds(task: Make, settings: Make, tmp_path: Path) -> None:
+    tasks = {name: task(name) for name in "ab"}
+    seeds = {Group.of("b"): [3], Group.of("a"): [1, 2]}
+    fits = train(seeds, tasks, settings(epochs=1), seeds, tmp_path, ONE)
+    assert [(f.group.name, f.seed) for f in fits] == [("b", 3), ("a", 1), ("a", 2)]
+
+
 def test_every_selection_finds_its_test_predictions(task: Make, settings: Make, tmp_path: Path) -> None:
     tasks = {name: task(name, error=0.3, dev=24) for name in "ab"}
     for fit in train([Group.of(["a"]), Group.of("ab")], tasks, settings(epochs=12), [1, 2], tmp_path, ONE):

@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification
 from cotrain import Group, Task
 from cotrain.training import encoder, worker
 from cotrain.training.budget import Budget, budget
-from cotrain.training.evaluations import Record
+from cotrain.training.evaluations import Record, Snapshots
 from cotrain.training.group import Member
 from cotrain.training.model import SharedClassifier, build
 from cotrain.training.sampling import ProportionalBatches, derived_seed
@@ -198,16 +198,31 @@ def test_test_predictions_are_those_of_the_model_at_that_epoch(
         np.testing.assert_array_equal(log2_p, record.dev["a"][epoch])
 
 
-def test_snapshots_in_files_and_in_memory_give_the_same(
-    task: Callable[..., Task], settings: Callable[..., Settings], trained: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+def test_snapshots_bring_every_weight_back_and_are_forgotten(
+    task: Callable[..., Task], settings: Callable[..., Settings], trained: Callable[..., Any], tmp_path: Path
 ) -> None:
-    tasks = {"a": task("a", error=0.4)}
-    in_memory, _ = trained(Group.of(["a"]), tasks, settings(epochs=9))
-    monkeypatch.setattr("cotrain.training.evaluations.SNAPSHOTS", 0)
-    in_files, _ = trained(Group.of(["a"]), tasks, settings(epochs=9))
-    assert in_memory.test["a"].keys() == in_files.test["a"].keys()
-    for epoch, log2_p in in_memory.test["a"].items():
-        np.testing.assert_array_equal(log2_p, in_files.test["a"][epoch])
+    _, model = trained(Group.of(["a"]), {"a": task("a")}, settings(epochs=1))
+    model.bfloat16()
+    model.register_buffer("nothing", torch.empty(0)), model.register_buffer("number", torch.tensor(7))
+    (tmp_path / "scratch").mkdir()
+    snapshots = Snapshots(model, tmp_path / "scratch")
+    before = {name: w.detach().clone() for name, w in model.weights().items()}
+    for epoch in (1, 2, 3):
+        snapshots.keep(epoch)
+        with torch.no_grad():
+            for weight in model.weights().values():
+                weight.add_(1)
+    snapshots.only({1, 3})
+    assert sorted(f.name for f in (tmp_path / "scratch").iterdir()) == ["1", "3"]
+    for epoch, added in ((3, 2), (1, 0)):
+        snapshots.restore(epoch)
+        for name, weight in model.weights().items():
+            expected = before[name]
+            for _ in range(added):
+                expected = expected + 1
+            assert torch.equal(weight, expected) and weight.dtype == expected.dtype
+    snapshots.restore(2)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.weights().items())
 
 
 def test_a_blank_member_costs_its_special_tokens_and_one_forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -39,13 +40,19 @@ def models(study: Study, show: Show | None = None) -> list[Path]:
         if made_of(target) != (fit.key, epoch, tuple(serving.serves)):
             wanted.append((serving, fit, epoch, target))
     study.models.mkdir(parents=True, exist_ok=True)
-    for serving, fit, epoch, target in wanted:
+    tasks, settings = data.tasks(study), data.settings(study)
+    how = Options(workers=study.workers, progress=show, extras=("weights",))
+    at_once = study.workers or os.cpu_count() or 1
+    # few at a time: weights of every epoch that could be picked lie on the disk until a model is written
+    for start in range(0, len(wanted), at_once):
+        few = wanted[start : start + at_once]
         with tempfile.TemporaryDirectory(prefix=".making-", dir=study.models) as scratch:
-            how = Options(workers=1, progress=show, extras=("weights",))
-            [again] = train([serving.group], data.tasks(study), data.settings(study), [fit.seed], Path(scratch), how)
-            ledger.same(fit, again)
-            write(again, epoch, data.tasks(study), data.settings(study), target, serves=serving.serves,
-                  sources=study.resolved.sources, card=_card(study, serving, fit))  # fmt: skip
+            seeds = {serving.group: [fit.seed] for serving, fit, _, _ in few}
+            made = train(seeds, tasks, settings, seeds, Path(scratch), how)
+            for (serving, fit, epoch, target), again in zip(few, made, strict=True):
+                ledger.same(fit, again)
+                write(again, epoch, tasks, settings, target, serves=serving.serves, sources=study.resolved.sources,
+                      card=_card(study, serving, fit))  # fmt: skip
     return [study.models / folder_name(serving.group.name) for serving, _ in chosen]
 
 

@@ -18,7 +18,6 @@ from cotrain.errors import InputError
 from cotrain.tasks.task import SPLITS, Task
 from cotrain.training import encoder
 from cotrain.training.budget import Budget, budget, evaluated, likely
-from cotrain.training.fit import SNAPSHOTS
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 from cotrain.training.work import CHARACTERS_PER_TOKEN, SCORED, TESTED, UPDATE, Work, letters, parts, tokens
@@ -27,8 +26,8 @@ _BATCHES = 60
 """Batches that are kept to measure on."""
 _SECONDS = 5.0
 """How long training is measured, and at most half of it scoring."""
-_LIBRARIES = 540e6
-"""Bytes of a process that has read nothing yet."""
+_LIBRARIES = 640e6
+"""Bytes of a process without encoder and batches: libraries and their kernels."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def footprint(tasks: Mapping[str, Task], settings: Settings) -> Bytes:
     each = longest * (34 * shape.width + 5 * shape.heads * longest)
     activations = (2.7 if settings.precision == "fp32" else 1.4) * shape.layers * settings.batch_size * each
     # the encoder as it was read, and in training its weights, gradients and two moments
-    memory = _LIBRARIES + 5 * 4.0 * encoder.parameters(path) + SNAPSHOTS + activations
+    memory = _LIBRARIES + 5 * 4.0 * encoder.parameters(path) + activations
     disk = 0.0
     for name, task in tasks.items():
         plan = budget(settings, {name: len(task.split("train"))}, None)

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from cotrain.training.budget import Budget
-from cotrain.training.fit import SNAPSHOTS
 from cotrain.training.model import SharedClassifier
 from cotrain.training.scoring import Row, predict
 from cotrain.training.selection import SELECTIONS, goodness
@@ -68,42 +67,35 @@ class Record:
 
 
 class Snapshots:
-    """Weights of earlier epochs, in memory or, where they are many or large, in files of a scratch folder."""
+    """Weights of earlier epochs in files of a scratch folder: memory is what limits how many fits run side by side."""
 
     def __init__(self, model: SharedClassifier, scratch: Path) -> None:
         self.model, self.scratch = model, scratch
-        self.in_memory = SNAPSHOTS // max(1, sum(w.numel() * w.element_size() for w in model.weights().values()))
-        self.kept: dict[int, dict[str, torch.Tensor] | Path] = {}
+        self.kept: set[int] = set()
 
     def keep(self, epoch: int) -> None:
         """Keep the present weights."""
-        weights = {name: w.detach() for name, w in self.model.weights().items()}
-        if sum(not isinstance(kept, Path) for kept in self.kept.values()) < self.in_memory:
-            self.kept[epoch] = {name: w.to("cpu", copy=True) for name, w in weights.items()}
-            return
-        from safetensors.torch import save_file
-
-        file = self.scratch / f"{epoch}.safetensors"
-        save_file({name: w.cpu().contiguous() for name, w in weights.items()}, file)
-        self.kept[epoch] = file
+        with (self.scratch / str(epoch)).open("wb") as file:
+            for weight in self.model.weights().values():
+                file.write(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        self.kept.add(epoch)
 
     def only(self, epochs: set[int]) -> None:
         """Forget the other epochs."""
-        for epoch in set(self.kept) - epochs:
-            gone = self.kept.pop(epoch)
-            if isinstance(gone, Path):
-                gone.unlink()
+        for epoch in self.kept - epochs:
+            (self.scratch / str(epoch)).unlink()
+        self.kept &= epochs
 
+    @torch.no_grad()
     def restore(self, epoch: int) -> None:
         """Set the model to the weights of a kept epoch; nothing where it is the present one (not kept)."""
         if epoch not in self.kept:
             return
-        weights = self.kept[epoch]
-        if isinstance(weights, Path):
-            from safetensors.torch import load_file
-
-            weights = load_file(weights)
-        self.model.restore(weights)
+        with (self.scratch / str(epoch)).open("rb") as file:
+            for weight in self.model.weights().values():
+                if weight.numel():
+                    values = torch.frombuffer(bytearray(file.read(weight.nbytes)), dtype=weight.dtype)
+                    weight.copy_(values.reshape(weight.shape))
 
 
 class Evaluations:

@@ -17,9 +17,6 @@ Strings = np.ndarray[tuple[int], np.dtype[np.object_]]
 Integers = np.ndarray[tuple[int], np.dtype[np.int64]]
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
-SNAPSHOTS = 128 * 2**20
-"""Bytes of weights of earlier epochs that a fit keeps in memory while it trains; further ones are in files."""
-
 
 class Block(NamedTuple):
     """The predictions of one task on one split at E stored evaluations: (n,) rows, (E,) epochs, (E, n, K) log2 p.

@@ -107,10 +107,12 @@ def effective(settings: Settings) -> Settings:
 
 
 def train(
-    groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int], fits: Path,
-    options: Options = Options(),
+    groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int] | Mapping[Group, Sequence[int]],
+    fits: Path, options: Options = Options(),
 ) -> list[Fit]:  # fmt: skip
     """Return the fits of ``groups`` × ``seeds``, in that order; those in ``fits`` already are read, not trained.
+
+    ``seeds`` can also say which seeds each group has.
 
     A group whose budget is the name of another group is trained after that group, which must be in ``groups`` or in
     ``fits``. A fit that fails is stored and returned with ``failed`` set, and is not tried again.
@@ -124,12 +126,13 @@ def train(
     for name in options.extras:
         choose("extra of a fit", name, EXTRAS)
     plan = _Plan.of(wanted, tasks, settings, fits)
-    state = _State(len(wanted) * len(seeds), options.progress)
+    pairs = [(g, seed) for g in wanted for seed in (seeds[g] if isinstance(seeds, Mapping) else seeds)]
+    state = _State(len(pairs), options.progress)
     done: dict[tuple[Group, int], Fit] = {}
     for wave in plan.waves(wanted):
-        jobs = [job for g in wave for seed in seeds if (job := plan.job(g, seed, done, options.extras))]
+        jobs = [plan.job(g, seed, done, options.extras) for g, seed in pairs if g in wave]
         done.update(_run(jobs, plan, options, run, state))
-    return [done[g, seed] for g in wanted for seed in seeds]
+    return [done[pair] for pair in pairs]
 
 
 def missing(

@@ -43,6 +43,8 @@ def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens:
         began = time.perf_counter()
         try:
             trainer.train()
+            trainer.optimizer = trainer.lr_scheduler = None  # half of the memory, and scoring needs none of it
+            model.zero_grad()
             marks.finish(at_epoch)
         except (Diverged, torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             # shown in every table and never tried again with another seed
