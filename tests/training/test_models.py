@@ -110,6 +110,8 @@ def test_an_export_is_what_transformers_saves_and_loads(world: World, tmp_path: 
     assert not any(report.values())
     assert AutoTokenizer.from_pretrained(plain).model_max_length == world.settings.max_length
     assert [f.name for f in plain.parent.iterdir()] == ["plain"], "nothing temporary should be left"
+    for folder in (plain, world.folder):
+        assert len({f.stat().st_mode for f in folder.iterdir()}) == 1, "who may read one file may read all"
 
 
 def test_the_folder_says_what_it_is(world: World) -> None:

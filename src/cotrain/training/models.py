@@ -284,9 +284,10 @@ def _shown(model: str) -> str:
 def _card(about: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
     """Return the model card: tasks, labels, results that the caller gives, how it is used."""
     tasks = about["tasks"]
+    heads = "a classification head" if len(tasks) == 1 else f"a classification head for each of {len(tasks)} tasks"
     lines = [
         f"# {about['group']}", "",
-        f"One encoder ({about['encoder']['name']}) with a classification head for each of {len(tasks)} tasks, made by cotrain"
+        f"One encoder ({about['encoder']['name']}) with {heads}, made by cotrain"
         + (f" in the study {card['study']}" if card.get("study") else "") + f" (seed {about['seed']}, epoch {about['epoch']}).", "",
         "| task | labels | input | meant to serve it |", "|---|---|---|---|",
         *(f"| {t} | {', '.join(e['labels'])} | {'a pair of texts' if e['has_pair'] else 'a text'} | {'yes' if e['served'] else 'no'} |"
