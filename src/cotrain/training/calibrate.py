@@ -24,7 +24,7 @@ from cotrain.training.work import CHARACTERS_PER_TOKEN, SCORED, TESTED, UPDATE, 
 
 _BATCHES = 60
 """Batches that are kept to measure on."""
-_SECONDS = 5.0
+_SECONDS = 3.0
 """How long training is measured, and at most half of it scoring."""
 _LIBRARIES = 640e6
 """Bytes of a process without encoder and batches: libraries and their kernels."""
