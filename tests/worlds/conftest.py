@@ -87,7 +87,7 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         from cotrain.demo.encoder import MODEL, verified
 
         verified()
-        return Settings(MODEL, learning_rate=2e-4, batch_size=16, epochs=2, evaluate_every=125, max_length=16)
+        return Settings(MODEL, learning_rate=2e-4, batch_size=16, epochs=1, max_length=16)
     encoder = _tiny(tmp_path_factory.mktemp("encoder"))
     return Settings(str(encoder), learning_rate=5e-3, batch_size=64, epochs=3, evaluate_every=64, max_length=16, precision="fp32")
 
