@@ -35,7 +35,7 @@ def choose(kind: str, name: str, known: Mapping[str, str]) -> Callable[..., Any]
         raise InputError(unknown(kind, name, known))
     module, _, function = (name if outside else known[name]).partition(":")
     try:
-        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+        return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         if not outside:
             raise
