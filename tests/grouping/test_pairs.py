@@ -70,7 +70,7 @@ def test_larger_sets_that_pass_are_trained_as_in_the_paper_and_serve_nobody(affi
     [plan] = group(related, Options(select="max_abs_t"))
     assert sorted(g.name for g in plan.candidates) == ["a+b+c", "a+b+c+d", "a+b+d", "a+c+d", "b+c+d"]
     assert all(len(s.group.tasks) < 3 for s in plan.servings)
-    assert "5 sets of 3 to 4 tasks pass too; candidates that serve nobody in this plan: all." in plan.why
+    assert "Of sets of 3 to 4 tasks 5 pass too; candidates that serve nobody in this plan: all." in plan.why
     [none] = group(related, Options(select="max_abs_t", largest=2))
     assert none.candidates == ()
 

@@ -1,5 +1,4 @@
 import re
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -14,9 +13,8 @@ from cotrain.reporting.tables import RunTables
 @pytest.fixture(scope="module")
 def made(run, tmp_path_factory):
     to = tmp_path_factory.mktemp("report")
-    started = time.monotonic()
     report(run, to)
-    return to, time.monotonic() - started
+    return to
 
 
 class Reader(HTMLParser):
@@ -55,43 +53,39 @@ def page(to):
 
 
 def test_the_page_is_one_file_without_scripts_or_network(made):
-    reader = page(made[0])
+    reader = page(made)
     assert "script" not in reader.tags and "link" not in reader.tags and "img" not in reader.tags
     assert all(address.startswith("#") for address in reader.addresses)
-    text = (made[0] / "report.html").read_text(encoding="utf-8")
+    text = (made / "report.html").read_text(encoding="utf-8")
     assert "@import" not in text and not re.search(r"url\((?!#|'#|\"#)", text)
 
 
 def test_every_tag_is_closed_and_every_link_inside_the_page_has_its_target(made):
-    reader = page(made[0])
+    reader = page(made)
     assert reader.open == []
     assert {address.removeprefix("#") for address in reader.addresses} <= set(reader.ids)
 
 
 def test_every_figure_of_the_comparison_says_dev_or_test(made):
-    text = (made[0] / "report.html").read_text(encoding="utf-8")
+    text = (made / "report.html").read_text(encoding="utf-8")
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", text, flags=re.DOTALL):
         assert 'class="split' in caption or "Every plan" in caption
 
 
 def test_figures_are_there_as_svg_and_png(made):
-    files = sorted(path.name for path in (made[0] / "figures").iterdir())
+    files = sorted(path.name for path in (made / "figures").iterdir())
     for name in ("forest", "information", "epochs", "distributions", "similarity", "plans", "controls", "cost",
                  "plan-recommended", "plan-pvi-5", "plan-pvi-3"):  # fmt: skip
         assert f"{name}.svg" in files and f"{name}.png" in files
-    for path in (made[0] / "figures").glob("*.svg"):
+    for path in (made / "figures").glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
-    assert (made[0] / "figures" / "forest.png").read_bytes().startswith(b"\x89PNG")
+    assert (made / "figures" / "forest.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_run_gives_the_same_bytes(run, made, tmp_path):
     report(run, tmp_path)
     for name in ("report.html", "report.md", "figures/forest.svg", "figures/similarity.svg", "tables/table1_pairs.tex"):
-        assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes(), name
-
-
-def test_a_nine_task_report_takes_less_than_ten_seconds_of_this_machine(made):
-    assert made[1] < 30  # the promise of 10 s is measured by `make bench`; this notices only a change of its order
+        assert (tmp_path / name).read_bytes() == (made / name).read_bytes(), name
 
 
 def test_dark_and_light_pages_define_the_same_colours(made):
@@ -100,7 +94,7 @@ def test_dark_and_light_pages_define_the_same_colours(made):
 
     assert set(DARK) == set(PALETTE)
     assert len(set(PALETTE.values())) == len(PALETTE)  # figures are recoloured by their codes
-    text = (made[0] / "report.html").read_text(encoding="utf-8")
+    text = (made / "report.html").read_text(encoding="utf-8")
     body = text[text.index("<body>") :]
     assert not [code for code in PALETTE.values() if code in body]
 
@@ -113,7 +107,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(run, tmp_path):
 
 
 def test_markdown_has_every_table_with_as_many_cells_as_columns(made):
-    lines = (made[0] / "report.md").read_text(encoding="utf-8").splitlines()
+    lines = (made / "report.md").read_text(encoding="utf-8").splitlines()
     width, tables = 0, 0
     for line in lines:
         if not line.startswith("|"):
@@ -127,12 +121,12 @@ def test_markdown_has_every_table_with_as_many_cells_as_columns(made):
 
 
 def test_latex_tables_have_the_form_of_the_papers(made):
-    pairs = (made[0] / "tables" / "table1_pairs.tex").read_text(encoding="utf-8")
+    pairs = (made / "tables" / "table1_pairs.tex").read_text(encoding="utf-8")
     assert r"Task Group & \textit{T}-statistic & \textit{P}-value \\" in pairs
     assert r"boolq-rte &" in pairs
-    groups = (made[0] / "tables" / "table2_groups.tex").read_text(encoding="utf-8")
+    groups = (made / "tables" / "table2_groups.tex").read_text(encoding="utf-8")
     assert r"causal\_language-cb-sst2 & 0.813 & 0.444 \\" in groups and "boolq" not in groups
-    results = (made[0] / "tables" / "table6_recommended.tex").read_text(encoding="utf-8")
+    results = (made / "tables" / "table6_recommended.tex").read_text(encoding="utf-8")
     assert r"\multicolumn{2}{c}{STL} & \multicolumn{2}{c}{MTL}" in results
     body = [line for line in results.splitlines() if line.startswith(("cb", "causal"))]
     assert len(body) == 2 and all(line.count("&") == 4 and line.count(r"$\pm$") == 4 for line in body)
@@ -142,7 +136,7 @@ def test_latex_tables_have_the_form_of_the_papers(made):
 def test_latex_prints_mean_and_half_of_the_seed_interval(run, made):
     line = run.comparison.table.query("served_by == 'cb+sst2' and task == 'cb' and split == 'test' and metric == 'accuracy'")
     value, half = line["value"].iloc[0], (line["value_high"] - line["value_low"]).iloc[0] / 2
-    results = (made[0] / "tables" / "table6_recommended.tex").read_text(encoding="utf-8")
+    results = (made / "tables" / "table6_recommended.tex").read_text(encoding="utf-8")
     assert f"{value:.3f} ($\\pm$ {half:.3f})" in results
 
 

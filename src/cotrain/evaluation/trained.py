@@ -43,7 +43,7 @@ class Trained:
                 if there.key != fit.key:
                     faults.append(f"group {fit.group.name} has two different fits of seed {fit.seed}; give one of them")
         if missing := [group.name for group in wanted if group not in by]:
-            faults.append(f"not trained yet: {', '.join(sorted(missing))}; train them first (cotrain train RUN --for GROUP)")
+            faults.append(f"not trained yet: {', '.join(sorted(missing))}; train them first (cotrain train RUN GROUP)")
         good = {g: tuple(f for _, f in sorted(found.items()) if not f.failed) for g, found in by.items()}
         for task in tasks:
             group = Group.of([task])

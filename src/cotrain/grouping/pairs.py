@@ -31,6 +31,11 @@ def min_gap(affinity: Affinity, options: Options, name: str) -> list[Draft]:
     return [_draft(affinity, options, name, gap, "the smallest difference of mean PVI", options.candidates or 0)]
 
 
+def _many(n: int, one: str) -> str:
+    """Return ``1 pair passes`` or ``3 pairs pass``."""
+    return f"{n} {one} passes" if n == 1 else f"{n} {one}s pass"
+
+
 def _draft(affinity: Affinity, options: Options, name: str, badness: Callable[[Passing], float], kind: str, most: int | None) -> Draft:
     """Return the plan of the best pair of each task; a task without one is served alone, one of ``together`` by its set.
 
@@ -48,9 +53,9 @@ def _draft(affinity: Affinity, options: Options, name: str, badness: Callable[[P
     servings = tuple(Serving(Group.of(g), tuple(who)) for g, who in sorted(serves.items()))
     larger = [g for g in found if len(g.tasks) > 2]
     kept = sorted(larger, key=lambda g: (-g.p, g.tasks))[:most]
-    why = [f"{len(pairs)} pairs pass the rule '{options.rule}'{at(options)}; each task is served by its pair with {kind}."]
+    why = [f"{_many(len(pairs), 'pair')} the rule '{options.rule}'{at(options)}; each task is served by its pair with {kind}."]
     if larger:
         which = "all" if len(kept) == len(larger) else f"the {len(kept)} with the highest p" if kept else "none"
-        why.append(f"{len(larger)} sets of 3 to {options.limit} tasks pass too; candidates that serve nobody in this plan: {which}.")
+        why.append(f"Of sets of 3 to {options.limit} tasks {len(larger)} pass too; candidates that serve nobody in this plan: {which}.")
     candidates = tuple(Group.of(g.tasks) for g in larger if g in kept)
     return Draft(name, tuple(sorted(servings + serving_all(blocks), key=lambda s: s.group.tasks)), tuple(why), candidates=candidates)

@@ -22,6 +22,11 @@ def interval(moments: Moments, level: float = 0.95) -> tuple[float, float]:
     return moments.mean - half, moments.mean + half
 
 
+def _bits(value: float) -> str:
+    """Return a number with a true minus sign, and without a minus where it rounds to 0."""
+    return f"{value:.3f}".replace("-0.000", "0.000").replace("-", "−")
+
+
 def state(selected: Moments, scored: Moments) -> tuple[str, str]:
     """Return (state, reason) of a task from V-information at the cross-selected and at the scored epoch.
 
@@ -32,9 +37,9 @@ def state(selected: Moments, scored: Moments) -> tuple[str, str]:
         return "not_learned", f"{selected.n} held-out rows in {selected.clusters} cluster say nothing about V-information"
     low = interval(selected)[0]
     if not low > 0:
-        return "not_learned", f"V-information {selected.mean:.3f} bit, its 95 % interval reaches {low:.3f}: not above 0"
+        return "not_learned", f"V-information {_bits(selected.mean)} bit, its 95 % interval reaches {_bits(low)}: not above 0"
     if interval(scored)[1] < 0:
-        return "overfit", f"learned at its best epoch, but V-information {scored.mean:.3f} bit at the scored epoch"
+        return "overfit", f"learned at its best epoch, but V-information {_bits(scored.mean)} bit at the scored epoch"
     return "ok", ""
 
 
