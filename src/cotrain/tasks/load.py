@@ -118,8 +118,8 @@ def _read(sources: Sequence[Source], cut: Cut, frames: Mapping[str, Any] | None)
 
 def _remember(rows: pd.DataFrame, placed: pd.DataFrame | None, update: bool) -> None:
     """Add ``placed`` (side of an earlier run, or empty), ``why`` (left out then), ``new`` (no row of its task was known)."""
-    rows["placed"] = ""
-    rows["why"] = ""
+    for column in ("placed", "why"):  # as objects, so that tables of a first and of a later run are of one type
+        rows[column] = pd.Series("", index=rows.index, dtype=object)
     rows["new"] = True
     if placed is None or placed.empty:
         return
