@@ -27,7 +27,7 @@ def test_the_interval_is_that_of_scipy() -> None:
 def test_a_task_is_learned_if_its_lower_bound_is_above_zero() -> None:
     assert state(moments(0.30, 0.1), moments(0.30, 0.1))[0] == "ok"
     name, reason = state(moments(0.20, 0.1), moments(0.20, 0.1))
-    assert name == "not_learned" and "0.200 bit" in reason and "-0.004" in reason
+    assert name == "not_learned" and "0.200 bit" in reason and "−0.004" in reason
 
 
 def test_exactly_no_information_is_not_learned() -> None:
