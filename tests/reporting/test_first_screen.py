@@ -22,6 +22,14 @@ def test_the_headline_says_who_stands_alone_who_shares_and_what_is_undecided(run
     assert said == ("Keep alone cola, copa; share {causal_language, health_advice}, {boolq, rte} and {cb, sst2}; undecided negation.")
 
 
+def test_a_task_served_beside_helpers_is_not_said_to_share(run):
+    best = run.comparison.recommended
+    helped = tuple(Serving(s.group, s.serves) if "rte" not in s.serves else Serving(s.group, ("rte",)) for s in best.servings)
+    plan = replace(best, servings=(*helped, Serving(Group.of(["boolq"]), ("boolq",))))
+    said = sentences(replace(run, comparison=replace(run.comparison, recommended=plan))).headline
+    assert "train rte with boolq as helpers" in said and "{rte}" not in said
+
+
 def test_models_worst_task_and_best_control_are_said_with_intervals(run):
     said = sentences(run).sentences
     test = run.comparison.table.query("plan == 'recommended' and split == 'test' and primary and verdict != 'alone'")

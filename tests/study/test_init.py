@@ -90,6 +90,12 @@ def test_a_folder_of_split_files_is_one_task(save: Save) -> None:
     assert yaml.safe_load(init(folder))["tasks"]["data"]["path"] == "."
 
 
+def test_the_folder_of_a_run_is_no_data(save: Save) -> None:
+    folder = save("notes.csv", rows()).parent
+    save("runs/old/placement.parquet", rows())
+    assert list(yaml.safe_load(init(folder))["tasks"]) == ["notes"]
+
+
 def test_deeper_folders_are_found_and_equal_names_told_apart(save: Save) -> None:
     save("one/deep/notes.csv", rows())
     folder = save("two/notes.csv", rows(start=100))

@@ -65,12 +65,16 @@ def _headline(run: RunTables, plan: Plan | None) -> str:
         return "Nothing has been nominated yet."
     undecided = _undecided(run)
     alone = [t for t in tasks(run) if t in plan.tasks and _single(plan, t) and t not in undecided]
-    groups = [braces(s.serves) for s in plan.servings if len(s.serves) > 1 or (s.serves and len(s.group.tasks) > 1)]
+    groups = [braces(s.serves) for s in plan.servings if len(s.serves) > 1]
+    helped = [f"{s.serves[0]} with {listing(sorted({*s.group.tasks} - {*s.serves}))} as helpers"
+              for s in plan.servings if len(s.serves) == 1 and len(s.group.tasks) > 1]  # fmt: skip
     words = []
     if alone:
         words.append(f"keep alone {', '.join(alone)}")
     if groups:
         words.append(f"share {listing(groups)}")
+    if helped:
+        words.append(f"train {listing(helped)}")
     if undecided:
         words.append(f"undecided {', '.join(undecided)}")
     text = "; ".join(words) + "."

@@ -91,8 +91,10 @@ def _draw(run: RunTables, picture: Figure, to: Path) -> html.Drawing | None:
 def _facts(run: RunTables) -> list[str]:
     """Return the line above the headline: study, encoder, preset, goal, tasks, seeds."""
     seeds = run.spec.get("seeds", ())
+    plan = chosen_plan(run)
+    goal = (plan.settings.get("goal") if plan else None) or run.spec.get("goal")  # a comparison may have had another than the study
     facts = [run.name, str(run.spec.get("model", "")), f"preset {run.spec['preset']}" if "preset" in run.spec else "",
-             f"goal: {run.spec['goal']}" if "goal" in run.spec else "", plural(run.tasks_rows["task"].nunique(), "task"),
+             f"goal: {goal}" if goal else "", plural(run.tasks_rows["task"].nunique(), "task"),
              plural(len(seeds), "seed") if isinstance(seeds, (list, tuple)) and seeds else ""]  # fmt: skip
     return [fact for fact in facts if fact]
 

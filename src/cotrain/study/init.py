@@ -14,6 +14,7 @@ import pandas as pd
 
 from cotrain.errors import InputError
 from cotrain.study.guesses import LABELS, Guess, guess
+from cotrain.study.study import INDEX, PLACEMENT
 from cotrain.tasks.readers import tabular
 from cotrain.tasks.source import FORMATS, SPLIT_NAMES, Source
 
@@ -62,6 +63,8 @@ def init(folder: Path, beside: Path | None = None) -> str:
 
 def _units(folder: Path, depth: int = 0) -> Iterator[tuple[str, Path]]:
     """Yield (task name, path) of each file, set of files, or folder that is one task."""
+    if (folder / INDEX).is_file() or (folder / PLACEMENT).is_file():
+        return  # the folder of a run
     there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     data = [path for path in there if path.is_file() and path.suffix[1:].lower() in FORMATS]
     if any(SPLIT_NAMES.get(path.stem.lower()) == "train" for path in data):
