@@ -83,14 +83,17 @@ def test_the_end_of_a_run_says_where_everything_is(
     folders = tuple(study.models / name for name in ("apple+birch", "cedar", "daisy"))
     check = {"cost": {"seconds": 90.0, "seconds_most": 200.0, "fits": 4, "workers": 2}}
     report = Path("/" + "a-long-folder/" * 9 + "report.html")
-    show.outcome(Outcome(study, check, compared, folders, report, tuple(fits("")), 1, 75.0), tables(study))
+    show.outcome(Outcome(study, check, compared, folders, report, tuple(fits("")), 1, 75.0, 25.0), tables(study))
     lines = capsys.readouterr().out.splitlines()
     out = "\n".join(lines)
     assert "Keep alone cedar, daisy; share {apple, birch}." in lines
     assert str(report) in lines and str(folders[0]) in lines
     assert f"  cotrain export {folders[0]} --task apple --to FOLDER" in lines
     assert ".950" in out and "−.050" in out
-    for text in ("2 fits, 1 made now; this run took 75 s", "predicted 1 min 30 s for 4 fits (at most 3 min 20 s), measured 30 s for 2"):
+    for text in (
+        "2 fits, 1 made now; this run took 75 s",
+        "predicted 1 min 30 s for 4 fits (at most 3 min 20 s); 25 s for the 2 that it took; measured 30 s",
+    ):
         assert text in " ".join(out.split()), text
     assert "second run reuses every fit" in out
 

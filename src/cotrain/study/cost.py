@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cotrain.study import data, steps
 from cotrain.study.study import Study
 from cotrain.tasks.task import Task
 from cotrain.training.calibrate import calibrate, expected, footprint
+from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
@@ -40,6 +41,18 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
         "tokens_per_second": rate.tokens_per_second, "memory_bytes": workers * bytes_of.memory, "disk_bytes": fits * bytes_of.disk,
         "parts": parts,
     }  # fmt: skip
+
+
+def afterwards(study: Study, fits: Sequence[Fit]) -> float | None:
+    """Return the seconds that the measured speed gives for the fits that were made; None before ``check``.
+
+    The plan of costs cannot know how many tasks are learned, and so which groups there are; this is its speed alone.
+    """
+    found = study.checked.get("cost")
+    if not found:
+        return None
+    tasks, settings = data.tasks(study), data.settings(study)
+    return sum(work(f.group, tasks, settings, f.updates) for f in fits if not f.failed) / float(found["tokens_per_second"])
 
 
 def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[str, dict[str, float]]:

@@ -12,6 +12,7 @@ from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.controls import on_demand
 from cotrain.grouping.plan import Plan
 from cotrain.study import data, steps
+from cotrain.study.cost import afterwards
 from cotrain.study.models import models
 from cotrain.study.status import unchecked
 from cotrain.study.study import Study
@@ -33,6 +34,7 @@ class Outcome:
         fits: every fit of the study.
         trained: how many of them this run made.
         seconds: of this run.
+        predicted: seconds of training that the speed measured by ``check`` gives for all these fits; None where unknown.
     """
 
     study: Study
@@ -43,6 +45,7 @@ class Outcome:
     fits: tuple[Fit, ...] = field(repr=False)
     trained: int
     seconds: float
+    predicted: float | None = None
 
 
 def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: None) -> Outcome:
@@ -80,7 +83,7 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     every = data.fits(study, steps.trained_groups(study))
     return Outcome(
         study, checked, comparison, tuple(ready), steps.report(study), tuple(every),
-        len({fit.key for fit in every} - before), time.perf_counter() - began,
+        len({fit.key for fit in every} - before), time.perf_counter() - began, afterwards(study, every),
     )  # fmt: skip
 
 

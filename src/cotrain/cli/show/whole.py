@@ -78,5 +78,6 @@ def outcome(found: Outcome, run: RunTables) -> None:
     sentence(f"{plural(len(found.fits), 'fit')}, {made}; this run took {duration(found.seconds)}.")
     if known(cost.get("seconds")):
         predicted = f"{duration(cost['seconds'])} for {count(cost['fits'])} fits (at most {duration(cost['seconds_most'])})"
-        sentence(f"Training: predicted {predicted}, measured {duration(spent)} for {count(len(found.fits))}.")
+        these = f"; {duration(found.predicted)} for the {count(len(found.fits))} that it took" if known(found.predicted) else ""
+        sentence(f"Training: predicted {predicted}{these}; measured {duration(spent)}.")
     sentence("A second run reuses every fit and model; a new task, seed, control or plan trains only what is new.")
