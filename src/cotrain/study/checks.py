@@ -17,6 +17,7 @@ from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.rendering import columns_of
 from cotrain.tasks.source import SPLIT_NAMES, Source
+from cotrain.tasks.task import wrong_name
 from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.settings import Settings
 
@@ -32,7 +33,6 @@ _KNOWN: dict[Location, tuple[str, Any]] = {
     ("plan", "group_test"): ("group test", GROUP_TESTS),
     ("training", "device"): ("device", ("auto", "cpu", "cuda", "mps")),
 }
-_BAD = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
 _Found = Iterator[tuple[Location, str]]
 
 
@@ -138,9 +138,8 @@ def _tasks(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
         for task in Source(name, labels=entry.get("labels", ())).tasks:
             if task in taken:
                 yield ("tasks", name), f"task {task} is made twice, by {taken[task]} and by {name}; rename one"
-            if set(task) & _BAD or not task.isprintable() or task != task.strip(" .-"):
-                bad = " ".join(sorted(_BAD))
-                yield ("tasks", name), f"task '{task}': a name should have none of {bad} and no blank, dot or dash at its ends"
+            if words := wrong_name(task):
+                yield ("tasks", name), words
             taken[task] = name
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 COLUMNS = ("row", "split", "text", "pair", "label", "cluster")
+_PARTING = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
 FACTS = {
     "cut_dev": "rows of dev that were cut from train",
     "cut_test": "rows of test that were cut from train",
@@ -34,6 +35,17 @@ FACTS = {
     "skipped": "rows without a label",
     "unused": "rows of published splits that no side uses",
 }
+
+
+def wrong_name(task: str) -> str:
+    """Return what is wrong with the name of a task, or nothing.
+
+    >>> wrong_name("cb+rte")
+    'task \'cb+rte\': a name should have none of " * + / : < > ? @ [ \\\\ ] | and no blank, dot or dash at its ends'
+    """
+    if task and not set(task) & _PARTING and task.isprintable() and task == task.strip(" .-"):
+        return ""
+    return f"task '{task}': a name should have none of {' '.join(sorted(_PARTING))} and no blank, dot or dash at its ends"
 
 
 class Columns(TypedDict, total=False):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cotrain.tasks.readers.tabular import files, read
+from cotrain.tasks.readers.tabular import files, read, read_file
 from cotrain.tasks.source import FORMATS, Source
 
 NASTY = ["001", "NA", "null", "1e5", " kept ", 'a "quoted" word', "comma, tab\tand\nline", "true", "ünï", "-"]
@@ -30,6 +30,13 @@ def test_integers_beside_missing_values_stay_integers(write: Callable, kind: str
     if kind == "parquet":
         pd.DataFrame({"label": pd.array([1, None, 0], dtype="Int64")}).to_parquet(file)
     assert read(Source("t", path=str(file)), ["label"])["label"].tolist() == [1, None, 0]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_optional_columns_are_read_where_they_are_there(write: Callable, kind: str) -> None:
+    file = write(f"data.{kind}", [{"row": "a", "text": "x", "seed": "1"}])
+    found = read_file(file, ["row"], ["seed", "gold"])
+    assert found.to_dict("list") == {"row": ["a"], "seed": ["1"], "_where": ["data:1"]}
 
 
 def test_a_folder_has_a_file_per_split(write: Callable, rows: Callable) -> None:

@@ -29,7 +29,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     parts, faults = [], []
     for split, file in files(Path(str(source.path)), source.name):
         try:
-            parts.append(_read_file(file, columns, source.format).assign(_split=split))
+            parts.append(read_file(file, columns, named=source.format).assign(_split=split))
         except InputError as error:
             faults += [f"task {source.name}: {fault}" for fault in error.faults]
     if faults:
@@ -73,8 +73,12 @@ def _kind(file: Path) -> str:
     return file.suffix[1:].lower()
 
 
-def _read_file(file: Path, columns: Sequence[str], named: str) -> pd.DataFrame:
-    """Return the wanted columns of one file and ``_where``; ``named`` is the format that the study file names."""
+def read_file(file: Path, columns: Sequence[str], optional: Sequence[str] = (), named: str = "tabular") -> pd.DataFrame:
+    """Return the wanted columns of one file, those of ``optional`` that it has, and ``_where``; ``named`` is a format besides its ending.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
     kind = named if named in FORMATS else _kind(file)
     if kind not in FORMATS:
         raise InputError(f"{file}: {unknown('format', kind, FORMATS)}")
@@ -82,13 +86,13 @@ def _read_file(file: Path, columns: Sequence[str], named: str) -> pd.DataFrame:
         if file.stat().st_size == 0:
             raise InputError(f"{file}: the file is empty; it should have rows")
         if kind == "parquet":
-            frame = _parquet(file, columns)
+            frame = _parquet(file, columns, optional)
         elif kind in ("csv", "tsv"):
-            frame = _delimited(file, columns, "," if kind == "csv" else "\t")
+            frame = _delimited(file, columns, optional, "," if kind == "csv" else "\t")
         elif kind == "jsonl":
-            frame = _json_lines(file, columns)
+            frame = _json_lines(file, columns, optional)
         else:
-            frame = _json_list(file, columns)
+            frame = _json_list(file, columns, optional)
     except UnicodeDecodeError:
         raise InputError(f"{file}: should be UTF-8, found other bytes in line {_first_bad_line(file)}; convert the file") from None
     except OSError as error:
@@ -106,19 +110,26 @@ def lacking(place: object, wanted: Iterable[str], found: Iterable[str]) -> None:
         raise InputError(faults)
 
 
-def _parquet(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _there(file: Path, columns: Sequence[str], optional: Sequence[str], found: Iterable[str]) -> list[str]:
+    """Return the columns that are read of those found: all wanted ones, or InputError, and the optional ones that are there."""
+    header = list(found)
+    lacking(file, columns, header)
+    return [*columns, *(column for column in optional if column in header)]
+
+
+def _parquet(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
     """Read a parquet file; nested columns are kept as they are and refused later where they are texts or labels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as opened:
-            lacking(file, columns, opened.schema_arrow.names)
-            table = opened.read(columns=list(columns))
+            wanted = _there(file, columns, optional, opened.schema_arrow.names)
+            table = opened.read(columns=wanted)
     except (pa.ArrowException, OSError):
         raise InputError(f"{file}: should be a parquet file; it is damaged, cut short, or of another format") from None
     # integers beside missing values stay integers
-    return table.to_pandas(integer_object_nulls=True, ignore_metadata=True).astype(object)[list(columns)]
+    return table.to_pandas(integer_object_nulls=True, ignore_metadata=True).astype(object)[wanted]
 
 
 @contextmanager
@@ -131,19 +142,19 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _delimited(file: Path, columns: Sequence[str], delimiter: str) -> pd.DataFrame:
+def _delimited(file: Path, columns: Sequence[str], optional: Sequence[str], delimiter: str) -> pd.DataFrame:
     """Read csv or tsv as strings, quoted as RFC 4180 says; every row must have as many fields as the header."""
     faults: list[str] = []
-    values: list[list[str]] = [[] for _ in columns]
+    values: dict[str, list[str]] = {}
     number = 0
     try:
         with _long_fields(), file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             header = next(reader, [])
-            lacking(file, columns, header)
-            if twice := sorted({c for c in columns if header.count(c) > 1}):
+            values = {column: [] for column in _there(file, columns, optional, header)}
+            if twice := sorted({c for c in values if header.count(c) > 1}):
                 raise InputError(f"{file}: the header names the columns {', '.join(twice)} twice; rename one of each")
-            wanted = [header.index(column) for column in columns]
+            wanted = [header.index(column) for column in values]
             for row in reader:
                 if not row:
                     continue  # a blank line
@@ -154,34 +165,34 @@ def _delimited(file: Path, columns: Sequence[str], delimiter: str) -> pd.DataFra
                         f"found {len(row)}; quote fields that hold a delimiter"
                     )
                     continue
-                for column, k in zip(values, wanted, strict=True):
-                    column.append(row[k])
+                for items, k in zip(values.values(), wanted, strict=True):
+                    items.append(row[k])
     except csv.Error:
         raise InputError(
             f"{file}: the quotes of row {number + 1} are not closed or not doubled; write the file with a csv library"
         ) from None
     if faults:
         raise InputError(_few(faults))
-    return pd.DataFrame({column: pd.Series(items, dtype=object) for column, items in zip(columns, values, strict=True)})
+    return pd.DataFrame({column: pd.Series(items, dtype=object) for column, items in values.items()})
 
 
-def _json_lines(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _json_lines(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
     """Read one object per line, one line at a time, so that a million rows stay small."""
     with file.open(encoding="utf-8-sig") as lines:
-        return _objects(file, columns, (_parse(file, line, n) for n, line in enumerate(lines, 1) if line.strip()))
+        return _objects(file, columns, optional, (_parse(file, line, n) for n, line in enumerate(lines, 1) if line.strip()))
 
 
-def _json_list(file: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _json_list(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
     """Read a list of objects."""
     items = _parse(file, file.read_text(encoding="utf-8-sig"), 1)
     if not isinstance(items, list):
         raise InputError(f"{file}: should be a list of objects, found {_named(items)}; one object per line is .jsonl")
-    return _objects(file, columns, items)
+    return _objects(file, columns, optional, items)
 
 
-def _objects(file: Path, columns: Sequence[str], items: Iterable[Any]) -> pd.DataFrame:
+def _objects(file: Path, columns: Sequence[str], optional: Sequence[str], items: Iterable[Any]) -> pd.DataFrame:
     """Return the columns of objects; a key that an object lacks is a missing value, one that all lack an error."""
-    values: dict[str, list[Any]] = {column: [] for column in columns}
+    values: dict[str, list[Any]] = {column: [] for column in (*columns, *optional)}
     seen: dict[str, None] = {}
     faults: list[str] = []
     for number, item in enumerate(items, 1):
@@ -191,13 +202,12 @@ def _objects(file: Path, columns: Sequence[str], items: Iterable[Any]) -> pd.Dat
             faults.append(f"{file}: row {number} should be an object, found {_named(item)}")
         else:
             seen.update(dict.fromkeys(item))
-            for column in columns:
-                values[column].append(item.get(column))
+            for column, kept in values.items():
+                kept.append(item.get(column))
     if faults:
         raise InputError(_few(faults))
-    if seen:
-        lacking(file, columns, seen)
-    return pd.DataFrame({column: pd.Series(found, dtype=object) for column, found in values.items()})
+    wanted = _there(file, columns, optional, seen) if seen else columns
+    return pd.DataFrame({column: pd.Series(values[column], dtype=object) for column in wanted})
 
 
 def _parse(file: Path, text: str, line: int) -> Any:
