@@ -10,11 +10,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from cotrain.affinity import GROUP_TESTS, TESTS, tests
+from cotrain.affinity import GROUP_TESTS, TESTS
 from cotrain.affinity.affinity import Affinity
-from cotrain.affinity.joint import joint
-from cotrain.affinity.pairs import Values
-from cotrain.affinity.pairs import pair as compared
+from cotrain.affinity.joint import Joint, joint
+from cotrain.affinity.pairs import Values, table
 from cotrain.affinity.pvi import relate
 from cotrain.errors import InputError
 from cotrain.pvi.scores import Scores
@@ -91,12 +90,12 @@ def test_the_joint_test_keeps_its_size_where_welch_does_not(sign: int) -> None:
     for _ in range(200):
         effect = random.normal(size=80)
         x, y = (
-            Values(name, v[None], c, c, np.arange(60), name, mean_with_seeds(v[None], np.arange(60)))
+            Values(name, v[None], v[None], c, c, np.arange(60), name, m := mean_with_seeds(v[None], np.arange(60)), m)
             for name, v, c in (("a", effect[:60], a), ("b", sign * effect[20:], b))
         )
         found = joint([x.bits[0], y.bits[0]], [a, b])
-        for shared, shown in ((found.shared[0, 1], jointly), (0, welch)):
-            shown.append(compared(x, y, "welch", tests.welch, found.correlation[0, 1], shared, False)["p"] <= 0.1)
+        for given, shown in ((found, jointly), (Joint(np.eye(2), np.zeros((2, 2), dtype=int)), welch)):
+            shown.append(table([x, y], "welch", given, False)["p"][0] <= 0.1)
     assert np.mean(jointly) == pytest.approx(0.1, abs=0.04)
     assert np.mean(welch) < 0.02 if sign > 0 else np.mean(welch) > 0.15
 
@@ -180,6 +179,29 @@ def test_normalised_information_is_one_minus_the_ratio_of_losses_and_withheld_fo
     assert table.loc["a", "v_normalised"] == pytest.approx(1 - loss / 1.25)
     assert table.loc["a", "nll_null_bits"] == 1.25
     assert relate(scores({"a": X, "b": Y}, null_bits=0.29)).tasks["v_normalised"].isna().all()
+
+
+def test_normalised_differences_have_the_error_of_a_ratio(scores: Make) -> None:
+    """Against a bootstrap of 1 − NLL/NLL_null itself; the null differs from row to row, as the prior of two classes does."""
+    made = scores({"a": X, "b": Y})
+    null = np.where(RANDOM.random(len(made.table)) < 0.3, 1.7, 0.5)
+    table = made.table.assign(log2_p_null=-null, log2_p_x=made.table["pvi_bits"] - null)
+    line = pair(relate(Scores(table, made.tasks, made.by_epoch)))
+    parts = {t: part[["pvi_bits", "log2_p_null"]].to_numpy() for t, part in table.groupby("task")}
+    drawn = {t: (b := part[RANDOM.integers(0, len(part), (4000, len(part)))].mean(axis=1))[:, 0] / -b[:, 1] for t, part in parts.items()}
+    ratio = {t: part[:, 0].mean() / -part[:, 1].mean() for t, part in parts.items()}
+    assert line["difference_normalised"] == pytest.approx(ratio["a"] - ratio["b"])
+    half = (line["high_normalised"] - line["low_normalised"]) / 2
+    assert half == pytest.approx(1.98 * np.std(drawn["a"] - drawn["b"]), rel=0.08)
+    assert 0 < line["p_normalised"] < 1
+
+
+def test_a_pair_says_what_it_compares(scores: Make) -> None:
+    line = pair(relate(scores({"a": Z, "b": Y}, clusters={"a": [f"p{i // 4}" for i in range(40)]})))
+    sizes = ("n_target", "n_helper", "clusters_target", "clusters_helper", "seeds_target", "seeds_helper")
+    assert [line[c] for c in sizes] == [40, 90, 10, 90, 3, 1]
+    assert line["sd_target_bits"] == pytest.approx(Z.mean(axis=0).std(ddof=1))
+    assert line["mean_target_bits"] - line["mean_helper_bits"] == pytest.approx(line["difference_bits"])
 
 
 def test_bad_input_is_refused(scores: Make) -> None:

@@ -118,8 +118,9 @@ def affinity(scored: Scores) -> Affinity:
             df = float(min(by.loc[a, "n"], by.loc[b, "n"]))
             p = float(2 * stats.t.sf(abs(gap / se), df))
             state = "shared rows" if (a, b) == ("causal_language", "health_advice") else ""
-            pairs.append((a, b, -abs(gap), "bits", gap, se, gap - 1.97 * se, gap + 1.97 * se, "welch", gap / se, df, p,
-                          min(1, p * 36), min(1, p * 9), gap, gap - 0.1, gap + 0.1, 3 * se, 0.0,
+            sides = tuple(by.loc[t, c] for c in ("n", "clusters", "seeds", "mean_bits", "sd_bits") for t in (a, b))
+            pairs.append((a, b, -abs(gap), "bits", *sides, gap, se, gap - 1.97 * se, gap + 1.97 * se, "welch", gap / se, df, p,
+                          min(1, p * 36), min(1, p * 9), gap, gap - 0.1, gap + 0.1, 3 * se, gap, gap - 2 * se, gap + 2 * se, p, 0.0,
                           310 if state else 0, state))  # fmt: skip
     return Affinity("pvi", "welch", "welch_anova", table, pd.DataFrame(pairs, columns=list(PAIR_COLUMNS)),
                     {"fits": 0, "seconds": 0.4})  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csc_array
 from scipy.sparse.csgraph import connected_components
 
 _RESAMPLES = 2000
@@ -28,9 +29,10 @@ def joint(rows: Sequence[np.ndarray], clusters: Sequence[np.ndarray], seed: int 
     """
     tasks = len(rows)
     codes, names = pd.factorize(np.concatenate(clusters), sort=True)
-    parts = np.split(codes, np.cumsum([len(c) for c in clusters])[:-1])
-    sizes = np.stack([np.bincount(part, minlength=len(names)) for part in parts], axis=1)
-    inside = sizes.T @ (sizes > 0)
+    lengths = [len(c) for c in clusters]
+    parts = np.split(codes, np.cumsum(lengths)[:-1])
+    sizes = csc_array((np.ones(len(codes), dtype=np.int64), (codes, np.repeat(np.arange(tasks), lengths))), (len(names), tasks))
+    inside = (sizes.T @ (sizes > 0)).toarray()
     shared = np.minimum(inside, inside.T)
     correlation = np.eye(tasks)
     _, linked = connected_components(shared > 0, directed=False)
@@ -38,9 +40,10 @@ def joint(rows: Sequence[np.ndarray], clusters: Sequence[np.ndarray], seed: int 
         where = np.flatnonzero(linked == label)
         if len(where) < 2:
             continue
-        there = np.flatnonzero(sizes[:, where].any(axis=1))
+        those = sizes[:, where].toarray()
+        there = np.flatnonzero(those.any(axis=1))
         deviations = [np.bincount(parts[t], weights=rows[t] - rows[t].mean(), minlength=len(names))[there] for t in where.tolist()]
-        drawn = _resampled(np.stack(deviations, axis=1), sizes[np.ix_(there, where)], seed)
+        drawn = _resampled(np.stack(deviations, axis=1), those[there], seed)
         correlation[np.ix_(where, where)] = _correlation(drawn) * (shared[np.ix_(where, where)] > 0)
     return Joint(correlation, shared)
 

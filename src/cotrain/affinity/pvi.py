@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cotrain.affinity import GROUP_TESTS, TESTS
-from cotrain.affinity.affinity import PAIR_COLUMNS, TASK_COLUMNS, Affinity
+from cotrain.affinity.affinity import TASK_COLUMNS, Affinity
+from cotrain.affinity.bootstrap import resample
 from cotrain.affinity.joint import joint
-from cotrain.affinity.pairs import Values, corrected, pair
+from cotrain.affinity.pairs import Values
+from cotrain.affinity.pairs import table as pairs_of
 from cotrain.choose import choose
 from cotrain.errors import InputError
 from cotrain.pvi.scores import Scores
@@ -22,7 +23,8 @@ from cotrain.pvi.states import interval
 _LEAST_NULL_BITS = 0.3
 
 
-def relate(scores: Scores, test: str = "welch", group_test: str = "welch_anova", paper: bool = False, seed: int = 0) -> Affinity:
+def relate(scores: Scores, test: str = "welch", group_test: str = "welch_anova", paper: bool = False, seed: int = 0,
+           bootstrap: int = 0) -> Affinity:  # fmt: skip
     """Return the Affinity of tasks by PVI: value = −|difference of mean PVI| in bits.
 
     Tasks on the same rows are compared ``paired`` whatever ``test`` is, those that share some rows or clusters by a joint
@@ -30,13 +32,15 @@ def relate(scores: Scores, test: str = "welch", group_test: str = "welch_anova",
     With ``paper`` the test for independent samples is run all the same and the pair is marked ``shared rows``.
 
     Args:
-        seed: of the bootstrap.
+        seed: of the permutations and of every bootstrap.
+        bootstrap: draw clusters and seeds anew so many times and keep the statistics of each resample; 0: not at all.
 
     Raises:
-        InputError: an unknown test, fewer than two tasks, a PVI that is not finite, seeds that score different rows.
+        InputError: an unknown test, fewer than two tasks, a PVI that is not finite, seeds that score different rows, more
+            than ``bootstrap.MOST`` tasks to resample.
     """
     started = time.perf_counter()
-    tester = choose("pair test", test, TESTS)
+    choose("pair test", test, TESTS)
     choose("group test", group_test, GROUP_TESTS)
     table = scores.table
     bits = table["pvi_bits"].to_numpy(dtype=float)
@@ -45,16 +49,13 @@ def relate(scores: Scores, test: str = "welch", group_test: str = "welch_anova",
     parts = {str(task): part for task, part in table.groupby("task", sort=True)}
     if len(parts) < 2:
         raise InputError(f"relating needs at least two tasks, found {len(parts)}")
-    samples = {task: _values(task, part) for task, part in parts.items()}
+    values = [_values(task, part) for task, part in parts.items()]
     facts = scores.tasks.set_index("task")
-    tasks = pd.DataFrame([_task(task, s, parts[task], facts.loc[task]) for task, s in samples.items()], columns=list(TASK_COLUMNS))
-    found = joint([s.bits.mean(axis=0) for s in samples.values()], [s.clusters for s in samples.values()], seed)
-    lines = [
-        pair(samples[a], samples[b], test, tester, found.correlation[i, j], found.shared[i, j], paper)
-        for (i, a), (j, b) in combinations(enumerate(samples), 2)
-    ]
-    pairs = corrected(pd.DataFrame(lines, columns=list(PAIR_COLUMNS)))
-    return Affinity("pvi", test, group_test, tasks, pairs, {"fits": 0.0, "seconds": time.perf_counter() - started})
+    tasks = pd.DataFrame([_task(v, parts[v.task], facts.loc[v.task]) for v in values], columns=list(TASK_COLUMNS))
+    found = joint([v.bits.mean(axis=0) for v in values], [v.clusters for v in values], seed)
+    pairs = pairs_of(values, test, found, paper, seed)
+    drawn = resample(values, pairs, test, bootstrap, seed) if bootstrap else None
+    return Affinity("pvi", test, group_test, tasks, pairs, {"fits": 0.0, "seconds": time.perf_counter() - started}, drawn)
 
 
 def _values(task: str, part: pd.DataFrame) -> Values:
@@ -74,18 +75,35 @@ def _values(task: str, part: pd.DataFrame) -> Values:
     if (clusters == ids).all():
         # nothing is known but the rows themselves: equal numbers of rows of other sources are other rows
         clusters = np.array([f"{source}\x1f{name}" for name in ids], dtype=object)
-    return Values(task, bits, ids, clusters, codes, source, mean_with_seeds(bits, codes))
+    null = np.empty_like(bits)
+    null[seeds, rows] = -part["log2_p_null"].to_numpy(dtype=float)
+    normalised = _normalised(bits, null)
+    return Values(
+        task, bits, normalised, ids, clusters, codes, source, mean_with_seeds(bits, codes), mean_with_seeds(normalised, codes)
+    )  # fmt: skip
 
 
-def _task(task: str, values: Values, part: pd.DataFrame, facts: Any) -> dict[str, object]:
+def _normalised(bits: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return (S, n) rows whose mean is the ratio r of mean PVI to NLL_null and which vary as r does: (PVI − r · null)/NLL_null + r.
+
+    nan where NLL_null is under .3 bit or not known: a small loss divides badly.
+    """
+    loss = float(null.mean())
+    if not loss >= _LEAST_NULL_BITS:
+        return np.full_like(bits, np.nan)
+    ratio = float(bits.mean()) / loss
+    return np.asarray((bits - ratio * null) / loss + ratio)
+
+
+def _task(values: Values, part: pd.DataFrame, facts: Any) -> dict[str, object]:
     """Return the line of one task."""
     m = values.moments
     low, high = interval(m)
     null = float(-part["log2_p_null"].mean())
     return {
-        "task": task, "n": m.n, "clusters": m.clusters, "seeds": m.seeds, "mean_bits": m.mean, "sd_bits": m.sd, "se_bits": m.se,
+        "task": values.task, "n": m.n, "clusters": m.clusters, "seeds": m.seeds, "mean_bits": m.mean, "sd_bits": m.sd, "se_bits": m.se,
         "df": m.df, "seed_sd_bits": m.seed_var**0.5, "low_bits": low, "high_bits": high, "nll_null_bits": null,
-        "v_normalised": m.mean / null if null >= _LEAST_NULL_BITS else float("nan"), "entropy_bits": facts["entropy_bits"],
+        "v_normalised": values.normalised_moments.mean, "entropy_bits": facts["entropy_bits"],
         "accuracy": float((part["gold"].to_numpy(dtype=object) == part["guess"].to_numpy(dtype=object)).mean()),
         "state": facts["state"], "state_reason": facts["state_reason"],
     }  # fmt: skip

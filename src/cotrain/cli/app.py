@@ -164,14 +164,15 @@ def score(run: RunPath, workers: Workers = 0) -> None:
 @app.command(rich_help_panel=VERBS)
 def relate(
     run: RunPath,
-    test: Annotated[str | None, typer.Option("--test", help="Of pairs: student, welch or paired.")] = None,
+    test: Annotated[str | None, typer.Option("--test", help="Of pairs: student, welch, permutation or paired.")] = None,
     group_test: Annotated[str | None, typer.Option("--group-test", help="Of three tasks or more: anova or welch_anova.")] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Draw clusters and seeds anew so many times: how sure is a plan?")] = 0,
     json_: Json = False,
 ) -> None:
     """Relate the tasks by their scores: a table of tasks and a table of pairs. Trains nothing."""
     from cotrain.study import steps
 
-    related = steps.relate(_open_run(run, "relate"), test, group_test)
+    related = steps.relate(_open_run(run, "relate"), test, group_test, bootstrap)
     if json_:
         emit(
             {

@@ -113,12 +113,12 @@ def score(study: Study, show: Show | None = None) -> Scores:
     return scores
 
 
-def relate(study: Study, test: str | None = None, group_test: str | None = None) -> Affinity:
-    """Return the Affinity of the scores; trains nothing."""
+def relate(study: Study, test: str | None = None, group_test: str | None = None, bootstrap: int = 0) -> Affinity:
+    """Return the Affinity of the scores, with so many bootstrap resamples of it; trains nothing."""
     from cotrain.affinity.pvi import relate as pvi
 
     resolved = study.resolved
-    affinity = pvi(study.load_scores("pvi"), test or resolved.test, group_test or resolved.group_test, resolved.paper)
+    affinity = pvi(study.load_scores("pvi"), test or resolved.test, group_test or resolved.group_test, resolved.paper, bootstrap=bootstrap)
     study.save_affinity(affinity, "pvi")
     return affinity
 

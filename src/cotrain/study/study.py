@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from cotrain.affinity.affinity import Affinity
+from cotrain.affinity.affinity import Affinity, Resamples
 from cotrain.errors import InputError
 from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.plan import Plan
@@ -161,9 +161,14 @@ class Study:
 
     def save_affinity(self, affinity: Affinity, name: str) -> None:
         """Keep an Affinity as ``affinity/NAME/{tasks,pairs}.parquet``."""
-        for part, table in (("tasks", affinity.tasks), ("pairs", affinity.pairs)):
+        drawn = affinity.resamples
+        kept = {"tasks": affinity.tasks, "pairs": affinity.pairs}
+        kept |= {"resampled_tasks": drawn.tasks, "resampled_pairs": drawn.pairs} if drawn else {}
+        for part, table in kept.items():
             with self.writing(f"affinity/{name}/{part}.parquet") as file:
                 table.to_parquet(file, index=False)
+        if drawn is None:
+            self.forget(*(f"affinity/{name}/resampled_{part}.parquet" for part in ("tasks", "pairs")))
         facts = {"method": affinity.method, "test": affinity.test, "group_test": affinity.group_test, "cost": dict(affinity.cost)}
         self._save_json(f"affinity/{name}/affinity.json", facts)
 
@@ -183,7 +188,10 @@ class Study:
             return None
         folder = self.path / "affinity" / name
         tasks, pairs = (pd.read_parquet(folder / f"{part}.parquet") for part in ("tasks", "pairs"))
-        return Affinity(facts["method"], facts["test"], facts["group_test"], tasks, pairs, facts["cost"])
+        drawn = None
+        if (folder / "resampled_pairs.parquet").is_file():
+            drawn = Resamples(*(pd.read_parquet(folder / f"resampled_{part}.parquet") for part in ("tasks", "pairs")))
+        return Affinity(facts["method"], facts["test"], facts["group_test"], tasks, pairs, facts["cost"], drawn)
 
     def save_plans(self, plans: Iterable[Plan], instead_of: Sequence[str] = ()) -> None:
         """Keep plans as ``plans/NAME.yaml``; the plans named in ``instead_of`` go first."""
