@@ -62,9 +62,11 @@ def scores_of(predictions: Mapping[str, Predictions], split: str = "dev") -> Sco
     if not predictions:
         raise InputError("there are no predictions to score")
     tables = [_table(task, p, split) for task, p in predictions.items()]
-    facts = [_facts(task, p, table) for (task, p), table in zip(predictions.items(), tables, strict=True)]
-    by_epoch = pd.DataFrame(columns=["task", "seed", "epoch", "split", "v_information_bits", "nll_bits", "accuracy"])
-    return Scores(pd.concat(tables, ignore_index=True), pd.DataFrame(facts), by_epoch)
+    facts = [
+        facts_of(task, table, len(p.train_counts), int(np.sum(p.train_counts)), entropy(p.train_counts))
+        for (task, p), table in zip(predictions.items(), tables, strict=True)
+    ]
+    return Scores(pd.concat(tables, ignore_index=True), pd.DataFrame(facts))
 
 
 def _faults(task: str, p: Predictions) -> Iterator[str]:
@@ -118,13 +120,14 @@ def _names(given: Sequence[str] | None, n: int) -> np.ndarray:
     return np.array([str(v) for v in (range(n) if given is None else given)], dtype=object)
 
 
-def _facts(task: str, p: Predictions, table: pd.DataFrame) -> dict[str, object]:
-    """Return the line of one task."""
-    n = np.shape(p.log2_p)[-2]
-    moments = mean_with_seeds(table["pvi_bits"].to_numpy(dtype=float).reshape(-1, n), table["cluster"].to_numpy(dtype=object)[:n])
+def facts_of(task: str, table: pd.DataFrame, labels: float, n_train: float, entropy_bits: float) -> dict[str, object]:
+    """Return the line of a task whose epoch somebody else chose, from its score rows: the same rows for every seed."""
+    wide = table.pivot(index="row", columns="seed", values="pvi_bits")
+    clusters = table.drop_duplicates("row").set_index("row").loc[wide.index, "cluster"]
+    moments = mean_with_seeds(wide.to_numpy(dtype=float).T, clusters.to_numpy(dtype=object))
     name, reason = state(moments, moments)
     return {
-        "task": task, "labels": len(p.train_counts), "n_train": int(np.sum(p.train_counts)), "entropy_bits": entropy(p.train_counts),
-        "state": name, "state_reason": reason, "collapsed_seeds": "", "failed_seeds": "", "null_gap_bits": float("nan"),
-        "v_bits": moments.mean, "v_bits_without_collapsed": moments.mean,
+        "task": task, "labels": labels, "n_train": n_train, "entropy_bits": entropy_bits, "state": name, "state_reason": reason,
+        "collapsed_seeds": "", "failed_seeds": "", "null_gap_bits": float("nan"), "v_bits": moments.mean,
+        "v_bits_without_collapsed": moments.mean,
     }  # fmt: skip

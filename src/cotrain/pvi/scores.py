@@ -14,6 +14,12 @@ COLUMNS = (
 )  # fmt: skip
 
 TASK_COLUMNS = ("task", "labels", "n_train", "entropy_bits", "state", "state_reason", "collapsed_seeds", "failed_seeds", "null_gap_bits")
+EPOCH_COLUMNS = ("task", "seed", "epoch", "split", "v_information_bits", "nll_bits", "accuracy")
+
+
+def _no_epochs() -> pd.DataFrame:
+    """Return the table by epoch where nothing is known by epoch."""
+    return pd.DataFrame(columns=list(EPOCH_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,15 @@ class Scores:
             (ok, not_learned, overfit), ``state_reason``, ``collapsed_seeds``, ``failed_seeds``,
             ``null_gap_bits`` (NLL of the fine-tuned null minus that of the prior, on the rows scored; nan without one),
             ``v_bits`` (V-information over all seeds) and ``v_bits_without_collapsed`` (the same without collapsed ones).
-        by_epoch: ``task``, ``seed``, ``epoch``, ``split``, ``v_information_bits``, ``nll_bits``, ``accuracy``.
+        by_epoch: ``task``, ``seed``, ``epoch``, ``split``, ``v_information_bits``, ``nll_bits``, ``accuracy``; no line where
+            nothing is known by epoch.
+        notes: what is taken on trust, in sentences: where scores come from outside, or from models trained elsewhere.
     """
 
     table: pd.DataFrame = field(repr=False)
     tasks: pd.DataFrame
-    by_epoch: pd.DataFrame = field(repr=False)
+    by_epoch: pd.DataFrame = field(default_factory=_no_epochs, repr=False)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if missing := [c for c in COLUMNS if c not in self.table.columns]:
