@@ -95,6 +95,13 @@ def _normalised(bits: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.asarray((bits - ratio * null) / loss + ratio)
 
 
+def _accuracy(part: pd.DataFrame) -> float:
+    """Return the share of right guesses; nan where scores from outside tell no labels."""
+    gold, guess = (part[name].to_numpy(dtype=object) for name in ("gold", "guess"))
+    told = (gold != "") & (guess != "")
+    return float((gold == guess)[told].mean()) if told.any() else float("nan")
+
+
 def _task(values: Values, part: pd.DataFrame, facts: Any) -> dict[str, object]:
     """Return the line of one task."""
     m = values.moments
@@ -104,6 +111,6 @@ def _task(values: Values, part: pd.DataFrame, facts: Any) -> dict[str, object]:
         "task": values.task, "n": m.n, "clusters": m.clusters, "seeds": m.seeds, "mean_bits": m.mean, "sd_bits": m.sd, "se_bits": m.se,
         "df": m.df, "seed_sd_bits": m.seed_var**0.5, "low_bits": low, "high_bits": high, "nll_null_bits": null,
         "v_normalised": values.normalised_moments.mean, "entropy_bits": facts["entropy_bits"],
-        "accuracy": float((part["gold"].to_numpy(dtype=object) == part["guess"].to_numpy(dtype=object)).mean()),
+        "accuracy": _accuracy(part),
         "state": facts["state"], "state_reason": facts["state_reason"],
     }  # fmt: skip

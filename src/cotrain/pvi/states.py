@@ -34,7 +34,8 @@ def state(selected: Moments, scored: Moments) -> tuple[str, str]:
     is below 0 at the scored epoch.
     """
     if selected.clusters < 2:
-        return "not_learned", f"{selected.n} held-out rows in {selected.clusters} cluster say nothing about V-information"
+        rows = "one held-out row says" if selected.n == 1 else f"{selected.n} held-out rows in {selected.clusters} cluster say"
+        return "not_learned", f"{rows} nothing about V-information"
     low = interval(selected)[0]
     if not low > 0:
         return "not_learned", f"V-information {_bits(selected.mean)} bit, its 95 % interval reaches {_bits(low)}: not above 0"
