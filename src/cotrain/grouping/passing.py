@@ -63,13 +63,15 @@ def passing(affinity: Affinity, options: Options, largest: int | None = None) ->
 def outcomes(statistics: Statistics, sets: np.ndarray, options: Options) -> list[str]:
     """Return what is shown of each set at (alpha, margin): different, equivalent, both (negligible) or undecided.
 
-    Different: by its pair or group test. Equivalent: every pair, by TOST. p is not adjusted here.
+    Different: by its pair or group test. Equivalent: every pair, by TOST. p is not adjusted here. Where no margin is known
+    (scores from outside without the null model's bits) it is only ``different`` or not, and the words say so.
     """
     _, p = statistics.test(sets)
     different = shown(p, options.alpha)
     same = ~statistics.any_pair(~shown(statistics.tost(options), options.alpha), sets)
     words = {(True, True): "both (negligible)", (True, False): "different", (False, True): "equivalent", (False, False): "undecided"}
-    return [words[bool(d), bool(s)] for d, s in zip(different, same, strict=True)]
+    unknown = statistics.any_pair(np.isnan(statistics.margin(options)), sets)
+    return [words[bool(d), bool(s)] + (", no margin known" if u else "") for d, s, u in zip(different, same, unknown, strict=True)]
 
 
 def listing(affinity: Affinity, options: Options) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cotrain.affinity.tests import holm
+from cotrain.errors import InputError
 from cotrain.grouping.options import Options
 from cotrain.grouping.statistics import Statistics
 
@@ -44,7 +45,15 @@ def equivalent(statistics: Statistics, sets: np.ndarray, options: Options, searc
     """Every pair shown equivalent: TOST p ≤ alpha, adjusted by Holm over all pairs searched.
 
     Within one set that was named in advance (``together``) nothing was searched: there p is not adjusted.
+
+    Raises:
+        InputError: a relative margin, where scores from outside do not tell the null model's bits.
     """
+    if np.isnan(statistics.margin(options)[np.ix_(searched, searched)]).any():
+        raise InputError(
+            "the rule 'equivalent' needs a margin, and the relative one is a share of the null model's bits, which these scores do not "
+            "tell; give the margin in bits with --margin-bits (0.1 is usual), or add log2_p_null to the file of scores"
+        )
     raw = statistics.tost(options)
     p = np.ones_like(raw)
     a, b = np.triu_indices(len(searched), 1)

@@ -94,14 +94,15 @@ class Statistics:
         return statistic, p
 
     def margin(self, options: Options) -> np.ndarray:
-        """Return (T, T) margins of equivalence in bits."""
+        """Return (T, T) margins of equivalence in bits; nan where it is a share of an NLL_null that is not known."""
         if options.margin_bits is not None:
             return np.full(self.difference.shape, options.margin_bits)
         return np.asarray(options.margin * np.minimum(self.null_bits[:, None], self.null_bits[None, :]))
 
     def tost(self, options: Options) -> np.ndarray:
-        """Return (T, T) p of equivalence within the margin; 1 where there are too few rows."""
-        return np.where(self.few, 1.0, tost_p(self.difference, self.pairs.se, self.pairs.df, self.margin(options)))
+        """Return (T, T) p of equivalence within the margin; 1 where there are too few rows or no margin is known."""
+        margin = self.margin(options)
+        return np.where(self.few | np.isnan(margin), 1.0, tost_p(self.difference, self.pairs.se, self.pairs.df, margin))
 
     @staticmethod
     def any_pair(of: np.ndarray, sets: np.ndarray) -> np.ndarray:

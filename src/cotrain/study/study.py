@@ -143,11 +143,14 @@ class Study:
         for suffix, table in (("", scores.table), ("-tasks", scores.tasks), ("-epochs", scores.by_epoch)):
             with self.writing(f"scores/{name}{suffix}.parquet") as file:
                 table.to_parquet(file, index=False)
+        self._save_json(f"scores/{name}.json", {"notes": scores.notes})
 
     def find_scores(self, name: str) -> Scores | None:
         """Return the Scores of a name, or None where nothing was scored yet."""
         files = [self.path / "scores" / f"{name}{suffix}.parquet" for suffix in ("", "-tasks", "-epochs")]
-        return Scores(*map(pd.read_parquet, files)) if all(file.is_file() for file in files) else None
+        if not all(file.is_file() for file in files):
+            return None
+        return Scores(*map(pd.read_parquet, files), notes=tuple((self._json(f"scores/{name}.json") or {}).get("notes", ())))
 
     def load_scores(self, name: str) -> Scores:
         """Return the Scores of a name.
