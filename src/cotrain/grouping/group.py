@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from cotrain.affinity.affinity import Affinity
 from cotrain.choose import choose, unknown
 from cotrain.errors import InputError
-from cotrain.grouping import SELECTIONS
+from cotrain.grouping import SELECTIONS, stability
 from cotrain.grouping.draft import Draft
 from cotrain.grouping.exact import at
 from cotrain.grouping.options import Options
@@ -19,6 +19,8 @@ from cotrain.grouping.statistics import Statistics
 def group(affinity: Affinity, options: Options, name: str = "pvi") -> list[Plan]:
     """Return the nominated plans: one, or the two nested ones of ``select: nested``; a pure function of tables.
 
+    With resamples of the affinity each plan says how often its groups are chosen in them.
+
     Raises:
         InputError: constraints that name unknown tasks or cannot be met, too many tasks for an exact partition.
     """
@@ -29,7 +31,13 @@ def group(affinity: Affinity, options: Options, name: str = "pvi") -> list[Plan]
     select = choose("selection", options.select, SELECTIONS)
     if options.select == "nested":
         options = replace(options, rule="any")  # it tests nothing
-    return [_plan(affinity, options, draft) for draft in select(affinity, options, name)]
+    plans = [_plan(affinity, options, draft) for draft in select(affinity, options, name)]
+    if affinity.resamples is None:
+        return plans
+    shares, pairs = stability.chosen(affinity, options, name, plans, group), stability.pairs_pass(affinity, options)
+    return [
+        replace(p, stability=shares[p.name], why=p.why + stability.sentences(p, shares[p.name], pairs, options.rule)) for p in plans
+    ]  # fmt: skip
 
 
 def _plan(affinity: Affinity, options: Options, draft: Draft) -> Plan:

@@ -38,6 +38,7 @@ class Plan:
         runner_up: the next best plan in words, or empty.
         settings: what made it (method, rule, alpha, margin, select, seed), as plain values.
         overrides: what a person forced (together, apart, edited), in words.
+        stability: shared group, by name, to the share of resamples in which it is chosen too; empty without resamples.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Plan:
     runner_up: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+    stability: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -90,6 +92,7 @@ class Plan:
             "runner_up": self.runner_up,
             "settings": dict(self.settings),
             "overrides": list(self.overrides),
+            **({"stability": dict(self.stability)} if self.stability else {}),
         }
 
     @classmethod
@@ -112,6 +115,7 @@ class Plan:
                 runner_up=values.get("runner_up", ""),
                 settings=values.get("settings", {}),
                 overrides=tuple(values.get("overrides", ())),
+                stability=values.get("stability", {}),
             )
         except (KeyError, TypeError) as error:
             raise InputError(f"a plan lacks or misnames {error}; see docs/artefacts.md for its keys") from error
