@@ -163,16 +163,28 @@ def score(run: RunPath, workers: Workers = 0) -> None:
 
 @app.command(rich_help_panel=VERBS)
 def relate(
-    run: RunPath,
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="The folder of a run; or give --scores.")] = None,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option("--scores", metavar="FILE", help="PVI from any program: csv, tsv, jsonl, json or parquet; repeatable."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="OURS=THEIRS,…", help="Columns of the files, as task=corpus,pvi_bits=v.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder of --scores; default: runs/ and the name of the file.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Accept other files than the run folder of --scores was made of.")] = False,
     test: Annotated[str | None, typer.Option("--test", help="Of pairs: student, welch, permutation or paired.")] = None,
     group_test: Annotated[str | None, typer.Option("--group-test", help="Of three tasks or more: anova or welch_anova.")] = None,
-    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Draw clusters and seeds anew so many times: how sure is a plan?")] = 0,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Draw clusters and seeds anew so many times: how sure is a plan?")
+    ] = 0,
     json_: Json = False,
 ) -> None:
     """Relate the tasks by their scores: a table of tasks and a table of pairs. Trains nothing."""
     from cotrain.study import steps
 
-    related = steps.relate(_open_run(run, "relate"), test, group_test, bootstrap)
+    opened = _scored(run, scores, columns, out, test, group_test, update)
+    related = steps.relate(opened, test, group_test, bootstrap)
     if json_:
         emit(
             {
@@ -187,6 +199,26 @@ def relate(
     from cotrain.cli import show
 
     show.affinity(related)
+    if scores:
+        show.notes(opened.load_scores("pvi"))
+        say(f"Next: cotrain group {opened.path}")
+
+
+def _scored(run: Path | None, scores: list[Path] | None, columns: str | None, out: Path | None, test: str | None,
+            group_test: str | None, update: bool) -> Study:  # fmt: skip
+    """Return the study of a run folder, or of files of scores."""
+    if (run is None) == (not scores):
+        raise InputError(f"relate takes the folder of a run, or files with --scores; found {'neither' if run is None else 'both'}")
+    if run is not None:
+        if columns or out or update:
+            raise InputError("--columns, --out and --update belong to --scores; leave them out for the folder of a run")
+        return _open_run(run, "relate")
+    from cotrain.study.outside import outside
+
+    pairs = [part.partition("=") for part in (columns or "").split(",") if part.strip()]
+    if faults := [f"--columns {''.join(pair)}: should be OURS=THEIRS, as task=corpus" for pair in pairs if not all(map(str.strip, pair))]:
+        raise InputError(faults)
+    return outside(scores or (), out, {ours.strip(): theirs.strip() for ours, _, theirs in pairs}, test, group_test, update)
 
 
 @app.command(rich_help_panel=VERBS)
@@ -228,7 +260,8 @@ def group(
         show.sets(found)
         return
     show.plans(found)
-    say(f"Next: cotrain train {opened.path}, then: cotrain compare {opened.path}")
+    train = f"cotrain train {opened.path}, then: cotrain compare {opened.path}"
+    say(f"Next: {f'cotrain report {opened.path}' if opened.resolved.outside else train}")
 
 
 def _sets(given: list[str] | None) -> list[list[str]] | None:

@@ -20,6 +20,19 @@ from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 
 
+def needs_rows(study: Study, verb: str) -> None:
+    """Refuse a verb that reads rows or trains where there are scores from outside alone.
+
+    Raises:
+        InputError: the verb, why, and what can be done instead.
+    """
+    if study.resolved.outside:
+        raise InputError(
+            f"{study.path}: {verb} needs rows and an encoder; this run is made of scores from outside, so it has neither. It can be "
+            f"related, grouped and reported; to train what it proposes, write a study file (cotrain init FOLDER) and cotrain run that"
+        )
+
+
 def tasks(study: Study) -> dict[str, Task]:
     """Return the tasks of a study; rows that an earlier run placed stay where they are.
 

@@ -29,6 +29,7 @@ def models(study: Study, show: Show | None = None) -> list[Path]:
     """
     from cotrain.training.models import folder_name, made_of, write
 
+    data.needs_rows(study, "train")
     comparison = study.load_comparison()
     if comparison is None:
         raise InputError(f"{study.path}: nothing is recommended yet; first: cotrain compare {study.path}")

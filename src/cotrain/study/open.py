@@ -46,12 +46,23 @@ def open_study(
     private = [source.name for source in resolved.sources if source.private]
     if fits and private:
         raise InputError(f"--fits shares fits between studies; not with private tasks ({', '.join(private)})")
+    study = Study(resolved, folder, fits, workers, update)
+    return study if path.is_dir() else enter(study)
+
+
+def enter(study: Study) -> Study:
+    """Return the study, its run folder known to be new or of an earlier run of it.
+
+    Raises:
+        InputError: a file, a folder of other files, a run of another kind.
+        ChangedStudy: the run folder belongs to a study that differs, and ``update`` is not set.
+    """
+    folder = study.path
     if folder.is_file():
         raise InputError(f"{folder}: should be a folder for the run, found a file: name another with --out")
-    study = Study(resolved, folder, fits, workers, update)
-    if (folder / STUDY).is_file() and not path.is_dir():
+    if (folder / STUDY).is_file():
         _continue(study, _of_run(folder))
-    elif folder.is_dir() and any(folder.iterdir()) and not (folder / STUDY).is_file():
+    elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder}: should be empty or the folder of a run; it holds other files: name another with --out")
     return study
 
@@ -71,7 +82,10 @@ def _of_run(folder: Path) -> Resolved:
 
 
 def _continue(study: Study, before: Resolved) -> None:
-    """Check that a run folder may go on with a study, and forget the placement of rows that are read anew."""
+    """Check that a run folder may go on with a study, and forget what was made of rows or scores that are read anew."""
+    if before.outside != study.resolved.outside:
+        kind = "scores from outside" if before.outside else "a study with rows of its own"
+        raise InputError(f"{study.path} is the run folder of {kind}; name another with --out")
     found = changes(before, study.resolved)
     if not found.changed:
         return
@@ -81,6 +95,8 @@ def _continue(study: Study, before: Resolved) -> None:
             f"{study.path} belongs to a study that differs from this one:\n{listed}\n"
             "Fits that these changes do not touch are kept. Accept with --update, or name another folder with --out"
         )
+    if study.resolved.outside:
+        study.forget("scores", "affinity", "plans", "report")
     study.forget(INDEX)  # what is still right is found again by its key
     if study.placement is None:
         return

@@ -17,6 +17,8 @@ LIGHT = 50_000_000
 """An encoder with fewer parameters is light, and may train at a higher learning rate."""
 NOT_YET = ("instant", "paper-grid")
 """Presets of the method that do not exist yet."""
+OUTSIDE = "scores"
+"""The format of a task of which only scores are known: no rows are read for it and nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ class Resolved:
     light_learning_rate: float | None = None
     root: str = ""
     overrides: tuple[str, ...] = ()
+
+    @property
+    def outside(self) -> bool:
+        """Whether the study is made of scores from outside alone."""
+        return any(source.format == OUTSIDE for source in self.sources)
 
     def plain(self) -> dict[str, Any]:
         """Return the study as plain values, in the words of the study file where it has them."""

@@ -58,6 +58,7 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     Raises:
         InputError: faults of data, settings or plans.
     """
+    data.needs_rows(study, "run")
     began = time.perf_counter()
     before = set(study.index.values())
     checked = study.checked if not unchecked(study) else steps.check(study)

@@ -19,13 +19,14 @@ def unchecked(study: Study) -> bool:
 def status(study: Study) -> dict[str, Any]:
     """Return the state of a study.
 
-    The keys: ``study``, ``path``, ``verbs`` (verb to whether its artefact is there), ``fits`` (``done``, ``wanted``,
+    The keys: ``study``, ``path``, ``outside`` (made of scores from outside: only verbs that need no rows are left),
+    ``verbs`` (verb to whether its artefact is there), ``fits`` (``done``, ``wanted``,
     ``failed``), ``missing`` (group and seed of what ``train`` would train), ``seconds_spent`` (training time of its fits,
     added up), ``seconds_left`` (by the speed of the fits that are done; None before the first), ``predicted_seconds`` (by
     ``check``), ``looks_at_test``, ``models``.
     """
-    plans = study.plans()
-    wanted = list(dict.fromkeys([*steps.alone(study), *steps.blanks(study), *(g for p in plans for g in p.groups)]))
+    plans, outside = study.plans(), study.resolved.outside
+    wanted = [] if outside else list(dict.fromkeys([*steps.alone(study), *steps.blanks(study), *(g for p in plans for g in p.groups)]))
     index, seeds = study.index, study.resolved.seeds
     missing = [(g, seed) for g in wanted for seed in seeds if data.name_of(g, seed) not in index]
     fits = data.fits(study, wanted)
@@ -35,8 +36,10 @@ def status(study: Study) -> dict[str, Any]:
         "compare": study.load_comparison() is not None, "models": study.models.is_dir() and any(study.models.iterdir()),
         "report": (study.report / "report.html").is_file(),
     }  # fmt: skip
+    if outside:
+        verbs = {verb: verbs[verb] for verb in ("relate", "group", "report")}
     return {
-        "study": study.resolved.name, "path": str(study.path), "verbs": verbs,
+        "study": study.resolved.name, "path": str(study.path), "outside": outside, "verbs": verbs,
         "fits": {"done": len(fits), "wanted": len(wanted) * len(seeds), "failed": sum(bool(f.failed) for f in fits)},
         "missing": [data.name_of(g, seed) for g, seed in missing], "seconds_spent": sum(f.cost.get("seconds", 0.0) for f in fits),
         "seconds_left": _left(study, [g for g, _ in missing]), "predicted_seconds": (study.checked.get("cost") or {}).get("seconds"),

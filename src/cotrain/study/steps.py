@@ -53,6 +53,7 @@ def check(study: Study) -> dict[str, Any]:
     from cotrain.study.power import decidable
     from cotrain.tasks.checks import check as look
 
+    data.needs_rows(study, "check")
     found = data.tasks(study)
     result = look(found, data.lengths(study), data.settings(study).max_length)
     result = {**result, **decidable(study, found), "seeds": list(study.resolved.seeds), "cost": cost(study, found)}
@@ -65,6 +66,7 @@ def train(study: Study, groups: Iterable[Group], show: Show | None = None) -> li
     from cotrain.training.train import Options as How
     from cotrain.training.train import train as fit
 
+    data.needs_rows(study, "train")
     wanted = list(dict.fromkeys(groups))
     how = How(workers=study.workers, progress=show, arrived=lambda one: data.remember(study, [one]))
     found = fit(wanted, data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
@@ -100,6 +102,7 @@ def score(study: Study, show: Show | None = None) -> Scores:
     """Return the Scores of every task from its single-task fits, which are trained if missing."""
     from cotrain.pvi.finetune import score as pvi
 
+    data.needs_rows(study, "score")
     resolved = study.resolved
     singles, nulls = alone(study), blanks(study)
     train(study, [*singles, *nulls], show)
@@ -213,6 +216,7 @@ def compare(study: Study, by: str | None = None, metric: str | None = None, goal
     from cotrain.study.presets import Goal
     from cotrain.training.selection import SELECTIONS
 
+    data.needs_rows(study, "compare")
     asked = (("metric", metric, METRICS), ("selection of epochs", by, SELECTIONS), ("goal", goal, get_args(Goal)))
     if faults := [unknown(kind, name, known) for kind, name, known in asked if name is not None and name not in known]:
         raise InputError(faults)

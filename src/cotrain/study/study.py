@@ -150,7 +150,8 @@ class Study:
         files = [self.path / "scores" / f"{name}{suffix}.parquet" for suffix in ("", "-tasks", "-epochs")]
         if not all(file.is_file() for file in files):
             return None
-        return Scores(*map(pd.read_parquet, files), notes=tuple((self._json(f"scores/{name}.json") or {}).get("notes", ())))
+        table, tasks, by_epoch = map(pd.read_parquet, files)
+        return Scores(table, tasks, by_epoch, tuple((self._json(f"scores/{name}.json") or {}).get("notes", ())))
 
     def load_scores(self, name: str) -> Scores:
         """Return the Scores of a name.

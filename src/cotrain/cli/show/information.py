@@ -42,6 +42,12 @@ def scores(scored: Scores, truth_bits: Mapping[str, float] | None = None) -> Non
     split: Split = "scored test" if (scored.table["split"] == "test").any() else "scored dev"
     write(filled(Table(columns, tuple(lines), "V-information", split=split)))
     bullets((f"{task}: {reason}" for task, reason in facts["state_reason"].items() if reason), "warn")
+    notes(scored)
+
+
+def notes(scored: Scores) -> None:
+    """Print what is taken on trust."""
+    bullets(scored.notes, "warn")
 
 
 def _seeds(value: object) -> str:

@@ -29,6 +29,13 @@ def status(result: Mapping[str, Any]) -> None:
     heading(f"{result['study']} in {result['path']}")
     lines = [row(Cell(verb, "strong"), Cell("done", "good") if done else Cell("to do", "warn")) for verb, done in result["verbs"].items()]
     write(Table(("verb", "state"), tuple(lines)))
+    todo = [verb for verb, done in result["verbs"].items() if not done]
+    if result["outside"]:
+        sentence("Made of scores from outside: it has neither rows nor an encoder, so nothing can be trained here.")
+        if todo:
+            sentence(f"What is left begins with {todo[0]}:")
+            command(f"cotrain {_NEXT[todo[0]].format(result['path'])}")
+        return
     failed = f", {fits['failed']} of them failed" if fits["failed"] else ""
     sentence(f"Fits: {fits['done']} of {fits['wanted']}{failed}; {duration(result['seconds_spent'])} of training so far.")
     if result["missing"]:
@@ -39,7 +46,7 @@ def status(result: Mapping[str, Any]) -> None:
     sentence(f"Test was looked at {plural(result['looks_at_test'], 'time')}.")
     if result["models"]:
         sentence(f"Models: {', '.join(result['models'])}.")
-    if todo := [verb for verb, done in result["verbs"].items() if not done]:
+    if todo:
         sentence(f"Everything that is left, or only {todo[0]}:")
         command(f"cotrain run {result['path']}")
         command(f"cotrain {_NEXT[todo[0]].format(result['path'])}")
