@@ -12,7 +12,7 @@ from cotrain.affinity.affinity import Affinity
 from cotrain.affinity.pvi import relate
 from cotrain.grouping.group import group
 from cotrain.grouping.options import Options
-from cotrain.grouping.stability import SELECTED, pairs_pass
+from cotrain.grouping.stability import pairs_pass
 from cotrain.pvi.scores import COLUMNS, Scores
 
 RANDOM = np.random.default_rng(3)
@@ -92,4 +92,3 @@ def test_a_pair_that_passes_now_and_then_is_named(related: Related) -> None:
 def test_without_resamples_nothing_is_said(related: Related) -> None:
     [plan, *_] = group(related(WORLD, 0), Options(rule="any", select="nested"))
     assert plan.stability == {} and not any("resample" in why for why in plan.why)
-    assert SELECTED == 200, "documented in docs/group.md"

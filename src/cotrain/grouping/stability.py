@@ -17,8 +17,9 @@ from cotrain.grouping.passing import passes
 from cotrain.grouping.plan import Plan
 from cotrain.grouping.statistics import Statistics
 
-SELECTED = 200
-"""Resamples in which groups are selected anew; pairs are tested in all of them."""
+SELECTED, SELECTED_OF_MANY = 200, 40
+"""Resamples in which groups are selected anew: an exact partition of many tasks takes long. Pairs are tested in all of them."""
+_MANY = 12
 _SURE = 0.9
 Nominate = Callable[[Affinity, Options, str], Sequence[Plan]]
 
@@ -58,13 +59,15 @@ def pairs_pass(affinity: Affinity, options: Options) -> pd.DataFrame:
 
 
 def chosen(affinity: Affinity, options: Options, name: str, plans: Sequence[Plan], nominate: Nominate) -> dict[str, dict[str, float]]:
-    """Return plan to shared group to the share of the first 200 resamples in whose plan of that name it is, too.
+    """Return plan to shared group to the share of resamples in whose plan of that name it is, too.
+
+    The first 200 resamples are looked at, with more than 12 tasks the first 40.
 
     Args:
         nominate: makes the plans of an affinity.
     """
     assert affinity.resamples is not None
-    number = min(SELECTED, len(affinity.resamples))
+    number = min(SELECTED if len(affinity.tasks) <= _MANY else SELECTED_OF_MANY, len(affinity.resamples))
     counts: Counter[tuple[str, str]] = Counter()
     for b in range(number):
         try:
@@ -80,19 +83,19 @@ def chosen(affinity: Affinity, options: Options, name: str, plans: Sequence[Plan
 
 def sentences(plan: Plan, shares: Mapping[str, float], pairs: pd.DataFrame, rule: str) -> tuple[str, ...]:
     """Return how often each group of a plan is chosen, and which pairs inside its groups pass now and then."""
-    words = [f"{{{', '.join(name.split('+'))}}} is chosen in {_percent(share)} of resamples." for name, share in shares.items()]
+    words = [f"{{{', '.join(name.split('+'))}}} is chosen in {percent(share)} of resamples." for name, share in shares.items()]
     inside = [set(s.group.tasks) for s in plan.servings if s.serves]
     if rule != "any":
         for a, b, share in zip(pairs["target"], pairs["helper"], pairs["passes"].tolist(), strict=True):
             if share < _SURE and any({a, b} <= group for group in inside):
-                words.append(f"{a}–{b} passes in {_percent(share)} of resamples: these samples cannot tell.")
+                words.append(f"{a}–{b} passes in {percent(share)} of resamples: these samples cannot tell.")
     return tuple(words)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Return a share in words, without rounding one that is not all to all.
 
-    >>> _percent(0.998)
+    >>> percent(0.998)
     'over 99 %'
     """
     if 0.995 <= share < 1:

@@ -36,6 +36,8 @@ class RunTables:
         known: true V-information in bits per task, where the world is our own (the demo).
         without_overrides: plan name to the plan as it would be without what a person forced.
         passing: sets of tasks that pass the rule: ``tasks`` (names), ``statistic``, ``p``, ``outcome``.
+        stability: after a bootstrap, how often each pair passes at the study's alpha: ``target``, ``helper``, ``passes``.
+        settle: pairs that are neither different nor equivalent, and the rows per task that would settle each.
         notes: further reasons for distrust that only the study can see (a plan that changes with the test).
 
     Raises:
@@ -56,6 +58,8 @@ class RunTables:
     known: Mapping[str, float] | None = None
     without_overrides: Mapping[str, Plan] = field(default_factory=dict)
     passing: pd.DataFrame | None = None
+    stability: pd.DataFrame | None = None
+    settle: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

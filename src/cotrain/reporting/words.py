@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from cotrain.grouping.stability import percent
+
 MISSING = "–"
 
 
@@ -46,6 +48,11 @@ def probability(value: Any) -> str:
     if float(value) < 0.001:
         return "< .001"
     return "> .999" if float(value) > 0.999 else number(value)
+
+
+def share(value: Any) -> str:
+    """Return a share in percent, ``71 %``."""
+    return percent(float(value)) if known(value) else MISSING
 
 
 def count(value: Any) -> str:

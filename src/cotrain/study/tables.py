@@ -11,6 +11,9 @@ from cotrain.grouping.group import group
 from cotrain.grouping.passing import listing
 from cotrain.grouping.plan import Plan
 from cotrain.grouping.robustness import sentences
+from cotrain.grouping.settle import settle
+from cotrain.grouping.stability import pairs_pass
+from cotrain.pvi.scores import Scores
 from cotrain.reporting.tables import RunTables
 from cotrain.study import data
 from cotrain.study.steps import trained_groups
@@ -21,20 +24,34 @@ def tables(study: Study) -> RunTables:
     """Return everything that the run folder holds; what is not there yet is None or empty."""
     scores, affinity = study.find_scores("pvi"), study.find_affinity("pvi")
     plans = [plan for plan in study.plans() if plan.kind != "recommended"]
-    passing = None
+    passing = stability = settled = None
     unforced: dict[str, Plan] = {}
     if affinity is not None:
         passing = listing(affinity, study.resolved.plan)
+        settled = settle(affinity, study.resolved.plan)
+        if affinity.resamples is not None:
+            tested = replace(study.resolved.plan, rule="clique") if study.resolved.plan.rule == "any" else study.resolved.plan
+            stability = pairs_pass(affinity, tested)
         if study.resolved.plan.together or study.resolved.plan.apart:
             free = replace(study.resolved.plan, together=(), apart=())
             unforced = {plan.name: plan for plan in group(affinity, free, "pvi")}
     resolved = study.resolved
     notes = sentences(scores, resolved.plan, resolved.test, resolved.group_test) if scores is not None else ()
     return RunTables(
-        name=study.resolved.name, tasks_rows=data.rows(study), check=study.checked, scores=scores, affinity=affinity, plans=plans,
+        name=study.resolved.name, tasks_rows=_rows(study, scores), check=study.checked, scores=scores, affinity=affinity, plans=plans,
         comparison=study.load_comparison(), costs=costs(study), spec=study.resolved.plain(), provenance=study.provenance,
-        looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, notes=notes,
+        looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, stability=stability,
+        settle=settled, notes=notes,
     )  # fmt: skip
+
+
+def _rows(study: Study, scores: Scores | None) -> pd.DataFrame:
+    """Return the rows of a report; where scores from outside are all that is known, the rows scored."""
+    if not study.resolved.outside or scores is None:
+        return data.rows(study)
+    return scores.table.drop_duplicates(["task", "row"])[["task", "row", "split", "gold", "cluster", "source"]].rename(
+        columns={"gold": "label"}
+    )
 
 
 def costs(study: Study) -> pd.DataFrame:

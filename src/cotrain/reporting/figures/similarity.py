@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cotrain.reporting.style import NARROW, Size, canvas, colour, labels
 from cotrain.reporting.tables import RunTables, tasks
-from cotrain.reporting.words import number, probability
+from cotrain.reporting.words import known, number, probability, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,8 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     from matplotlib.patches import Patch, Rectangle
 
     order = [task for task in tasks(run) if task in set(run.affinity.tasks["task"])]
-    pairs = _both_ways(run.affinity.pairs)
+    table = run.affinity.pairs if run.stability is None else run.affinity.pairs.merge(run.stability, on=["target", "helper"], how="left")
+    pairs = _both_ways(table)
     n = len(order)
     left, side = (1.08, 3.45) if size.narrow else (1.9, min(6.3, 0.72 * n))
     height = side + (1.65 if size.narrow else 1.75)
@@ -40,12 +41,10 @@ def draw(run: RunTables, size: Size) -> Figure | None:
             axes.add_patch(Rectangle((x + 0.02, y + 0.02), 0.96, 0.96, color=colour(f"seq-{step}"), linewidth=0))
             if n <= WRITTEN:
                 tint = colour("on-accent" if step < 2 else "ink")
-                text = number(pair["difference_bits"], 2, sign=True) if x < y else probability(pair["p"])
-                # the difference is that of the row's task minus the column's
-                if x < y and pair["target"] != a:
-                    text = number(-float(pair["difference_bits"]), 2, sign=True)
+                first, second = _below(pair, a) if x < y else _above(pair)
                 mark = "*" if str(pair["state"]) == "shared rows" else ""
-                axes.text(x + 0.5, y + 0.5, text + mark, ha="center", va="center", fontsize=small, color=tint)
+                axes.text(x + 0.5, y + (0.36 if second else 0.5), first + mark, ha="center", va="center", fontsize=small, color=tint)
+                axes.text(x + 0.5, y + 0.7, second, ha="center", va="center", fontsize=0.8 * small, color=tint)
     axes.set_xlim(0, n)
     axes.set_ylim(n, 0)
     axes.set_xticks([i + 0.5 for i in range(n)], labels(order, NARROW), rotation=40, ha="left", rotation_mode="anchor")
@@ -62,6 +61,18 @@ def draw(run: RunTables, size: Size) -> Figure | None:
         handletextpad=0.4, title="difference of V-information, bits", title_fontsize=size.points - 0.5, alignment="left",
     ).get_title().set_color(colour("muted"))  # fmt: skip
     return figure
+
+
+def _below(pair: pd.Series, row: str) -> tuple[str, str]:
+    """Return the difference of the row's task minus the column's, and how often the pair passes."""
+    gap = float(pair["difference_bits"]) * (1 if pair["target"] == row else -1)
+    return number(gap, 2, sign=True), share(pair["passes"]) if "passes" in pair else ""
+
+
+def _above(pair: pd.Series) -> tuple[str, str]:
+    """Return p, and the gap that the test would see."""
+    gap = pair["detectable_bits"]
+    return probability(pair["p"]), f"sees {number(gap, 2)}" if known(gap) else ""
 
 
 def _both_ways(pairs: pd.DataFrame) -> dict[tuple[str, str], pd.Series]:
