@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from cotrain.reporting.tables import RunTables, chosen_plan, of_plan, primary, sizes, states
+from cotrain.reporting.tables import RunTables, chosen_plan, of_plan, outside, primary, scored, sizes, states
 from cotrain.reporting.words import estimate, listing, model, number, plural
 
 FEW_CLUSTERS = 20
@@ -115,11 +115,13 @@ def _leakage(run: RunTables) -> Iterator[str]:
 
 def _small(run: RunTables) -> Iterator[str]:
     """Few clusters make every interval a guess; few rows of a class make its score one."""
-    table = sizes(run)
+    table, where = (scored(run), "the rows scored") if outside(run) else (sizes(run), "test")
     few = table[table["clusters"] < FEW_CLUSTERS]
     if len(few):
         each = listing(f"{task} ({n})" for task, n in few["clusters"].items())
-        yield f"Fewer than {FEW_CLUSTERS} clusters in test: {each}. Intervals there are unreliable."
+        yield f"Fewer than {FEW_CLUSTERS} clusters in {where}: {each}. Intervals there are unreliable."
+    if outside(run):
+        return
     rare = table[table["rarest"] < FEW_OF_A_CLASS]
     if len(rare):
         each = listing(f"{task} ({n})" for task, n in rare["rarest"].items())
@@ -149,6 +151,12 @@ def _nulls(run: RunTables) -> Iterator[str]:
         yield f"The fine-tuned null model is under-trained: {each}."
 
 
+def _trust(run: RunTables) -> Iterator[str]:
+    """What a person attests and nobody can check."""
+    if run.scores is not None:
+        yield from run.scores.notes
+
+
 def _seeds(run: RunTables) -> Iterator[str]:
     """One fit says nothing about the next."""
     if run.scores is not None and run.scores.table["seed"].nunique() == 1:
@@ -170,6 +178,6 @@ def _mixed(run: RunTables) -> Iterator[str]:
 
 
 _FINDERS: tuple[Callable[[RunTables], Iterator[str]], ...] = (
-    _not_confirmed, _controls_as_good, _more_training, _failed, _leakage, _small, _not_learned, _nulls, _seeds, _looks,
-    _mixed,
+    _not_confirmed, _controls_as_good, _more_training, _failed, _leakage, _small, _not_learned, _trust, _nulls, _seeds,
+    _looks, _mixed,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from cotrain.evaluation.estimate import Estimate
 from cotrain.grouping.plan import Plan
 from cotrain.reporting.content import Cell, Table, Tone, row
 from cotrain.reporting.distrust import reasons
-from cotrain.reporting.tables import RunTables, chosen_plan, controls, of_plan, primary, sizes, states, tasks
+from cotrain.reporting.tables import RunTables, chosen_plan, controls, of_plan, outside, primary, scored, sizes, states, tasks
 from cotrain.reporting.words import MISSING, braces, count, estimate, interval, known, listing, number, plural, probability
 
 PREDICTED = "predicted only: no shared model trained yet"
@@ -20,6 +20,8 @@ METRICS = {"macro_f1": "Macro-F1", "accuracy": "Accuracy", "log_loss": "Log-loss
 VERDICT_TONES: dict[str, Tone] = {
     "gain": "good", "equivalent": "good", "not worse": "good", "harm": "bad", "undecided": "warn", "alone": "quiet",
 }  # fmt: skip
+_SIZES = {"train": "#train n", "test": "#test n", "clusters": "#clusters", "rarest": "#rarest class"}
+_SCORED = {"rows": "#rows scored", "clusters": "#clusters"}
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ def best_controls(run: RunTables) -> dict[str, tuple[str, float]]:
 
 def task_table(run: RunTables) -> Table:
     """Return a line per task: sizes, alone, shared, difference, verdict, what dev decided, the best control, state."""
-    plan, size, state = chosen_plan(run), sizes(run), states(run)
+    plan, state = chosen_plan(run), states(run)
+    size, counted = (scored(run), _SCORED) if outside(run) else (sizes(run), _SIZES)
     compared = run.comparison is not None and plan is not None
     test = of_plan(run, plan, "test") if compared and plan is not None else pd.DataFrame()
     dev = of_plan(run, plan, "dev") if compared and plan is not None else pd.DataFrame()
@@ -201,14 +204,14 @@ def task_table(run: RunTables) -> Table:
         n = size.loc[task]
         cells: list[str | Cell] = [Cell(task, "strong")]
         cells += [str(numbers.get(task, MISSING))] if plan is not None else []
-        cells += [count(n["train"]), count(n["test"]), count(n["clusters"]), count(n["rarest"])]
+        cells += [count(n[column]) for column in counted]
         if compared:
             cells += _compared(test.loc[task] if task in test.index else None, dev.loc[task] if task in dev.index else None)
             cells.append(f"{best[task][0].replace('_', ' ')} {number(best[task][1], sign=True)}" if task in best else MISSING)
         cells.append(_state(state.get(task), task in _undecided(run)))
         lines.append(row(*cells))
     columns = ["task", *(["#model" if compared else "#predicted model"] if plan is not None else [])]
-    columns += ["#train n", "#test n", "#clusters", "#rarest class"]
+    columns += counted.values()
     columns += ["#alone", "#shared", "#difference [95 %]", "verdict", "#P(loss > δ), dev", "#best control"] if compared else []
     metric = _metrics(test)
     note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides. Equal numbers: one model." if compared else ""

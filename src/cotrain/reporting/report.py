@@ -15,7 +15,7 @@ from cotrain.reporting.figures import FIGURES
 from cotrain.reporting.first_screen import sentences
 from cotrain.reporting.sections import SECTIONS
 from cotrain.reporting.sections.comparison import compared, figure_name
-from cotrain.reporting.tables import RunTables, chosen_plan
+from cotrain.reporting.tables import RunTables, chosen_plan, outside
 from cotrain.reporting.words import plural
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ def _facts(run: RunTables) -> list[str]:
     seeds = run.spec.get("seeds", ())
     plan = chosen_plan(run)
     goal = (plan.settings.get("goal") if plan else None) or run.spec.get("goal")  # a comparison may have had another than the study
-    facts = [run.name, str(run.spec.get("model", "")), f"preset {run.spec['preset']}" if "preset" in run.spec else "",
-             f"goal: {goal}" if goal else "", plural(run.tasks_rows["task"].nunique(), "task"),
+    trained = [str(run.spec.get("model", "")), f"preset {run.spec['preset']}" if "preset" in run.spec else "",
+               f"goal: {goal}" if goal else ""]  # fmt: skip
+    facts = [run.name, *(["scores from outside"] if outside(run) else trained), plural(run.tasks_rows["task"].nunique(), "task"),
              plural(len(seeds), "seed") if isinstance(seeds, (list, tuple)) and seeds else ""]  # fmt: skip
     return [fact for fact in facts if fact]
 

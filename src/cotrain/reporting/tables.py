@@ -74,6 +74,19 @@ def tasks(run: RunTables) -> list[str]:
     return sorted(names, key=lambda task: (-bits.get(task, -9.0), task))
 
 
+def outside(run: RunTables) -> bool:
+    """Return whether the run is made of scores from outside: then its rows are those scored, and nothing else is known of them."""
+    return run.scores is not None and bool((run.scores.table["estimator"] == "outside").all())
+
+
+def scored(run: RunTables) -> pd.DataFrame:
+    """Return the number of scored ``rows``, ``clusters`` and ``seeds`` of each task, indexed by task; empty without scores."""
+    if run.scores is None:
+        return pd.DataFrame(columns=["rows", "clusters", "seeds"])
+    counts = run.scores.table.groupby("task")[["row", "cluster", "seed"]].nunique()
+    return counts.rename(columns={"row": "rows", "cluster": "clusters", "seed": "seeds"})
+
+
 def means(run: RunTables) -> dict[str, float]:
     """Return the mean PVI in bits per task, or nothing."""
     if run.affinity is None:

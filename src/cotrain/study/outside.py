@@ -55,6 +55,8 @@ def outside(paths: Iterable[Path], out: Path | None = None, columns: Mapping[str
     study = enter(Study(resolved, folder, update=update))
     study.save_spec()
     study.save_scores(scores, "pvi")
+    if (scores.table["split"] == "test").any():
+        study.look_at_test(f"relate {every}")
     hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     study.save_provenance({"cotrain": cotrain.__version__, "command": " ".join(["cotrain", *sys.argv[1:]]), "scores_sha256": hashes})
     return study

@@ -7,12 +7,15 @@ from typing import Any
 
 from cotrain.reporting.content import Block, Bullets, Cell, Section, Table, Text, row
 from cotrain.reporting.distrust import FEW_CLUSTERS, FEW_OF_A_CLASS
-from cotrain.reporting.tables import RunTables, sizes, tasks
+from cotrain.reporting.tables import RunTables, outside, scored, sizes, tasks
 from cotrain.reporting.words import MISSING, count, known, number, plural
 
 
 def section(run: RunTables) -> Section | None:
-    """Return sizes per task, warnings, what reading did to the rows, and what tasks share."""
+    """Return sizes per task, warnings, what reading did to the rows, and what tasks share; from outside only what was scored."""
+    if outside(run):
+        told = Text("The scores were read from files; of the rows nothing is known but these numbers.")
+        return Section("data", "Data", (told, _scored(run)))
     blocks: list[Block] = []
     warnings = tuple(str(sentence) for sentence in run.check.get("warnings", ()))
     blocks.append(Bullets(warnings) if warnings else Text("The check found nothing to warn of.", "quiet"))
@@ -43,6 +46,15 @@ def _sizes(run: RunTables) -> Table:
     keep = [i for i in range(len(columns)) if i < 7 or any(line[i].text != MISSING for line in lines)]
     return Table(tuple(columns[i] for i in keep), tuple(tuple(line[i] for i in keep) for line in lines), "Rows of each task",
                  "The smallest δ is what the dev rows can decide at risk .1 and power .8." if 9 in keep else "")  # fmt: skip
+
+
+def _scored(run: RunTables) -> Table:
+    """Return rows, clusters and seeds of scores from outside, and the file of each task."""
+    table, sources = scored(run), run.spec.get("tasks", {})
+    lines = [
+        row(Cell(task, "strong"), *map(count, table.loc[task]), str(sources.get(task, {}).get("path") or MISSING)) for task in tasks(run)
+    ]
+    return Table(("task", "#rows", "#clusters", "#seeds", "file"), tuple(lines), "Rows scored")
 
 
 def _delta(deltas: Any, task: str) -> Any:

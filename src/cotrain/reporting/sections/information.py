@@ -8,7 +8,7 @@ import pandas as pd
 
 from cotrain.reporting.content import Block, Cell, Figure, Section, Split, Table, Text, row
 from cotrain.reporting.tables import RunTables, states, tasks
-from cotrain.reporting.words import count, estimate, known, listing, number
+from cotrain.reporting.words import MISSING, count, estimate, known, listing, number
 
 
 def section(run: RunTables) -> Section | None:
@@ -38,10 +38,11 @@ def section(run: RunTables) -> Section | None:
 
 
 def scored_split(run: RunTables) -> Split:
-    """Return the split that the scores are of; preset ``paper`` scores test."""
+    """Return the split that the scores are of, where it is known; preset ``paper`` scores test."""
     if run.scores is None or not len(run.scores.table):
         return ""
-    return "scored test" if (run.scores.table["split"] == "test").any() else "scored dev"
+    splits: dict[str, Split] = {"dev": "scored dev", "test": "scored test"}
+    return splits.get(str(run.scores.table["split"].iloc[0]), "")
 
 
 def _alt(run: RunTables) -> str:
@@ -72,5 +73,7 @@ def _table(run: RunTables) -> Table:
     truth_columns = ("#true", "#estimate − true") if run.known else ()
     columns = ("task", "#V-information, bits [95 %]", *truth_columns, "#normalised", "#null, bits", "#sd of rows",
                "#sd of seeds", "#rows", "#clusters", "#accuracy", "state")  # fmt: skip
-    return Table(columns, tuple(lines), "V-information per task", split=scored_split(run),
+    keep = [i for i in range(len(columns)) if any(line[i].text != MISSING for line in lines)]  # scores from outside tell less
+    return Table(tuple(columns[i] for i in keep), tuple(tuple(line[i] for i in keep) for line in lines), "V-information per task",
+                 split=scored_split(run),
                  note="Normalised: 1 − NLL / NLL of the null model on the same rows. PVI is never compared across encoders.")  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cotrain.reporting.content import Block, Bullets, Section, Text
-from cotrain.reporting.tables import RunTables
+from cotrain.reporting.tables import RunTables, outside
 
 NOTES = (
     "PVI of a row: log2 p(label | text) of the fine-tuned encoder minus log2 p(label) of the null model, on held-out rows "
@@ -19,6 +19,13 @@ NOTES = (
     "groups that pass; alone is the default.",
     "Placebo trains the same helpers with permuted labels; matched updates trains the task alone for as many updates.",
 )
+OUTSIDE = (
+    "PVI of a row: log2 p(label | text) of a model minus log2 p(label) of a null model, on held-out rows only (Ethayarajh, Choi "
+    "and Swayamdipta, ICML 2022). Here it was computed elsewhere and read from files.",
+    "Intervals hold rows, clusters and seeds, as far as the files name them: rows of one patient, document or text are one "
+    "cluster, and the variance between seeds is a term of its own, with Satterthwaite degrees of freedom.",
+    "Scores nominate, training decides: nothing was trained here, so no group is shown to help or to harm anybody.",
+)
 PAPER = (
     "Pairs by Student's t test, sets by one-way ANOVA, both on test rows, p above .01 counts as alike; pairs with shared "
     "rows are tested as if independent and marked.",
@@ -32,7 +39,9 @@ PLAIN = ("Preset paper differs: it tests on test rows with Student's t and ANOVA
 
 
 def section(run: RunTables) -> Section | None:
-    """Return the notes, and for preset ``paper`` what it does that this project would not."""
+    """Return the notes, and for preset ``paper`` what it does that this project would not; of scores from outside those that hold."""
+    if outside(run):
+        return Section("method", "Method notes", (Bullets(OUTSIDE),))
     preset = str(run.spec.get("preset", ""))
     blocks: list[Block] = [Bullets(NOTES)]
     if preset.startswith("paper"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cotrain.reporting.content import Block, Cell, Section, Table, Text, row
-from cotrain.reporting.tables import RunTables
+from cotrain.reporting.tables import RunTables, outside
 
 
 def section(run: RunTables) -> Section | None:
@@ -16,7 +16,7 @@ def section(run: RunTables) -> Section | None:
     blocks: list[Block] = [Text(f"Test was looked at {times}.")]
     if run.provenance:
         blocks.append(_table(run.provenance, "Where the numbers come from"))
-    if run.spec:
+    if run.spec and not outside(run):  # of scores from outside it is defaults that nothing used
         blocks.append(_table(run.spec, "The resolved study file"))
     return Section("provenance", "Provenance", tuple(blocks))
 
