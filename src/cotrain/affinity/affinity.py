@@ -78,7 +78,7 @@ class Affinity:
     def __post_init__(self) -> None:
         for name, table, columns in (("tasks", self.tasks, TASK_COLUMNS), ("pairs", self.pairs, PAIR_COLUMNS)):
             if missing := [c for c in columns if c not in table.columns]:
-                raise InputError(f"the {name} table of an affinity lacks the columns {', '.join(missing)}")
+                raise InputError(f"the {name} table of an affinity lacks the columns {', '.join(missing)}; relate the tasks again")
         if self.tasks["task"].duplicated().any():
             raise InputError("an affinity has a task twice")
         known = set(self.tasks["task"])
