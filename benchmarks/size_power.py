@@ -13,8 +13,7 @@ import numpy as np
 from scipy import optimize
 
 from cotrain.affinity import permutation, tests
-from cotrain.affinity.tests import Sample, detectable, t_test, tost_p
-from cotrain.pvi.seeds import mean_with_seeds
+from cotrain.affinity.tests import Sample, detectable, tost_p
 
 ALPHA, WORLDS, DRAWS = 0.01, 40_000, 2_000
 SMALL, LARGE, MIDDLE = 56, 872, 277
@@ -63,10 +62,9 @@ def permuted(x: Draw, y: Draw, seed: int) -> np.ndarray:
     """Return whether the permutation test rejects, in fewer worlds with fewer draws."""
     random = np.random.default_rng(seed)
     found = []
-    permutation.RESAMPLES = 999
     for _ in range(DRAWS):
         rows = np.concatenate([x(random, (SMALL,)), y(random, (LARGE,))])
-        found.append(permutation.p_of(permutation.Units(rows, np.ones_like(rows), SMALL), random) <= ALPHA)
+        found.append(permutation.p_of(permutation.Units(rows, np.ones_like(rows), SMALL), random, 999) <= ALPHA)
     return np.array(found)
 
 
@@ -85,22 +83,6 @@ def worlds() -> Iterator[tuple[str, Draw, Draw, Draw]]:
     wide, narrow = (pvi_like(equal_mean(spread, wanted), spread) for spread in (4.0, 1.0))
     yield "PVI-like, the small one has wilder errors", wide, base, base
     yield "PVI-like, the large one has wilder errors", narrow, wide, base
-
-
-def seeds(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether Welch's test rejects with and without the seed term: n = 3,270, sd .75, seed sd .03, equal means."""
-    random = np.random.default_rng(count)
-    with_term, without = [], []
-    for _ in range(DRAWS):
-        x, y = (
-            mean_with_seeds(random.normal(0, 0.75, (1, 3270)) + random.normal(0, 0.1, (count, 3270)) + random.normal(0, 0.03, (count, 1)),
-                            np.arange(3270)) for _ in range(2)
-        )  # fmt: skip
-        mine = tests.welch(*(Sample(m.mean, m.se, m.df, m.sd, m.n) for m in (x, y)))
-        plain = t_test(x.mean - y.mean, (x.rows_var + y.rows_var) ** 0.5, x.n + y.n - 2)
-        with_term.append(mine.p <= ALPHA)
-        without.append(plain.p <= ALPHA)
-    return np.array(with_term), np.array(without)
 
 
 def main() -> None:
@@ -128,10 +110,6 @@ def main() -> None:
         df = se**4 / ((sd**2 / SMALL) ** 2 / (SMALL - 1) + (1 / LARGE) ** 2 / (LARGE - 1))
         gap = float(detectable(se, df))
         print(f"| {sd:g} | {gap:.3f} | {rate(tests.welch(x._replace(mean=x.mean + gap), y).p <= ALPHA)} |")
-    print(f"\nFits that differ as a whole (3,270 rows, sd .75, seed sd .03): size at alpha {ALPHA}\n")
-    print("| seeds | with the seed term | without |\n|---|---|---|")
-    for count in (3, 5):
-        print(f"| {count} | " + " | ".join(map(rate, seeds(count))) + " |")
 
 
 if __name__ == "__main__":

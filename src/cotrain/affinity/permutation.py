@@ -36,7 +36,7 @@ def permutation(x: Values, y: Values, p_welch: float, seed: int = 0) -> float:
     return max(p, p_welch) if max(x.moments.seeds, y.moments.seeds) > 1 else p
 
 
-def p_of(units: Units, random: np.random.Generator) -> float:
+def p_of(units: Units, random: np.random.Generator, resamples: int = RESAMPLES) -> float:
     """Return the p of (G,) units; over all divisions where they are few, else (1 + as extreme)/(1 + drawn)."""
     g, first = len(units.sums), units.first
     here = _t(units, np.arange(first)[None])[0]
@@ -44,10 +44,10 @@ def p_of(units: Units, random: np.random.Generator) -> float:
         every = np.array(list(combinations(range(g), first)))
         return float(np.mean(_as_extreme(_t(units, every), here)))
     extreme, step = 0, max(1, _AT_ONCE // g)
-    for start in range(0, RESAMPLES, step):
-        drawn = random.random((min(step, RESAMPLES - start), g)).argpartition(first - 1, axis=1)[:, :first]
+    for start in range(0, resamples, step):
+        drawn = random.random((min(step, resamples - start), g)).argpartition(first - 1, axis=1)[:, :first]
         extreme += int(_as_extreme(_t(units, drawn), here).sum())
-    return (1 + extreme) / (1 + RESAMPLES)
+    return (1 + extreme) / (1 + resamples)
 
 
 def _units(x: Values, y: Values) -> Units:
