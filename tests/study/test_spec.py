@@ -16,7 +16,7 @@ Read = Callable[..., Resolved]
 Write = Callable[..., Path]
 Faults = Callable[..., list[str]]
 
-# the example of the documentation, less what later versions read
+# the example of the design, whole
 EXAMPLE = """\
 model: roberta-large
 tasks:
@@ -25,6 +25,7 @@ tasks:
   copa:     {path: data/copa, text: "{premise} {question}", pair: "{choice1} | {choice2}", label: label, metric: accuracy, delta: 0.02}
   advice:   {path: data/advice.csv, text: sentence, label: label, group: pmid, splits: {test: 0.2, dev: 0.2}}
   notes:    {path: data/notes.csv, text: text, labels: [negation, uncertainty], private: true}
+  seed_neg: {format: knowtator, path: SHARP/SeedSet1, attribute: negation, private: true}
 splits: {test: validation, dev: 0.2, leakage: drop}
 preset: paper
 goal: fewer
@@ -45,6 +46,7 @@ def test_the_example_of_the_documentation_is_read_whole(resolved: Read, tmp_path
                delta=0.02),
         Source("advice", path=f"{data}/advice.csv", text="sentence", label="label", group="pmid", splits={"test": 0.2, "dev": 0.2}),
         Source("notes", path=f"{data}/notes.csv", labels=("negation", "uncertainty"), private=True),
+        Source("seed_neg", format="knowtator", path=f"{data.parent}/SHARP/SeedSet1", attribute="negation", private=True),
     )  # fmt: skip
     assert (study.cut, study.seeds, study.controls) == (Cut(), (42, 52, 62, 72, 82), ("alone", "different", "random"))
     assert (study.settings.model, study.goal, study.plan.select) == ("roberta-large", "fewer", "max_abs_t")
@@ -157,7 +159,12 @@ FAULTS = {
     "an unknown metric": ("metric: acuracy", "unknown metric 'acuracy'. Did you mean 'accuracy'?"),
     "an unknown metric of a task": ("  x: {path: a, metric: f1}", "task x: unknown metric 'f1'"),
     "an unknown format": ("  x: {path: a, format: jsnol}", "task x: unknown format 'jsnol'. Did you mean 'jsonl'?"),
-    "a format to come": ("  x: {path: a, format: knowtator}", "task x: unknown format 'knowtator'. Known: csv, hub"),
+    "a corpus without an attribute": ("  x: {path: a, format: knowtator}", "task x: there should be attribute (what is classified"),
+    "an attribute and labels": ("  x: {path: a, format: anafora, attribute: negation, labels: [modality]}", "task x: there should be attribute"),
+    "a label of a corpus": ("  x: {path: a, format: anafora, label: negation}", "task x: the format anafora has attributes instead of label"),
+    "a window of a table": ("  x: {path: a, window: 50}", "task x: window should go with the format anafora or knowtator, found the format"),
+    "a window that is none": ("  x: {path: a, format: anafora, attribute: negation, window: wide}", "task x: window should be characters"),
+    "a corpus on the hub": ("  x: {hub: a/b, format: cnlpt}", "task x: the format cnlpt reads a folder; name it with path"),
     "an unknown rule": ("plan: {rule: clicque}", "unknown rule 'clicque'. Did you mean 'clique'?"),
     "an unknown selection": ("plan: {select: partitoin}", "unknown selection 'partitoin'. Did you mean 'partition'?"),
     "an unknown objective": ("plan: {objective: fewset}", "unknown objective 'fewset'. Did you mean 'fewest'?"),

@@ -11,7 +11,7 @@ from typing import Any
 from cotrain.study.presets import Resolved
 from cotrain.tasks.source import Source
 
-_NOT_ROWS = ("name", "label", "labels", "private", "metric", "delta")
+_NOT_ROWS = ("name", "label", "labels", "attribute", "private", "metric", "delta")
 _DECISIONS = {
     "goal": "goal", "null": "null", "score_by": "score_by", "select": "select", "by": "plan.by", "test": "plan.test",
     "group_test": "plan.group_test", "paper": "scores on test, as the paper", "root": "folder of the data",
@@ -66,7 +66,7 @@ def _rows(study: Resolved) -> dict[str, dict[str, Any]]:
     found = {}
     for task, source in _sources(study).items():
         values = {key: value for key, value in asdict(source).items() if key not in _NOT_ROWS}
-        for key in ("path", "hub"):
+        for key in ("path", "hub", "texts"):
             if values[key] and study.root and Path(values[key]).is_absolute():
                 values[key] = os.path.relpath(values[key], study.root)
         found[task] = {"label": source.tasks[task], **values}

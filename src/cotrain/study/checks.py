@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
@@ -15,8 +15,9 @@ from cotrain.grouping.options import Options
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
+from cotrain.tasks.readers.entities import window
 from cotrain.tasks.rendering import columns_of
-from cotrain.tasks.source import SPLIT_NAMES, Source
+from cotrain.tasks.source import ANNOTATED, CLINICAL, SPANS, SPLIT_NAMES, Source
 from cotrain.tasks.task import wrong_name
 from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.settings import Settings
@@ -163,6 +164,9 @@ def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tup
         yield "format", unknown("format", form, READERS)
     elif form == "hub" and places == ["path"]:
         yield "format", "the format hub reads hub: a Hub id or a local folder in its layout; found path"
+    elif form in CLINICAL and places == ["hub"]:
+        yield "hub", f"the format {form} reads a folder; name it with path"
+    yield from _spans(entry, form, named)
     for key in ("text", "pair"):
         try:
             columns_of(entry.get(key, "text"))
@@ -179,6 +183,22 @@ def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tup
     if (metric := entry.get("metric", METRICS[0])) not in METRICS:
         yield "metric", unknown("metric", metric, METRICS)
     yield from (("delta", words) for words in _delta(entry))
+
+
+def _spans(entry: Mapping[str, Any], form: str, named: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the keys of annotated spans, by key."""
+    if form not in ANNOTATED:
+        if ":" not in form and (idle := [key for key in SPANS if key in entry]):
+            yield idle[0], f"{', '.join(idle)} should go with the format {' or '.join(ANNOTATED)}, found the format {form}"
+        return
+    if "label" in named:
+        yield "label", f"the format {form} has attributes instead of label: write attribute, or labels for several"
+    elif ("attribute" in entry) == ("labels" in named):
+        yield "", "there should be attribute (what is classified, such as negation) or labels (several attributes)"
+    try:
+        window(entry.get("window", 0))
+    except InputError as error:
+        yield "window", " ".join(error.faults)
 
 
 def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
@@ -211,8 +231,8 @@ def _strangers(names: tuple[str, ...], values: Mapping[str, Any], entries: Mappi
     unclear: set[str] = set()
     for name in entries:
         entry = values.get("tasks", {}).get(name)
-        if entry is None or ("labels" in entries[name] and "labels" not in entry):
-            unclear.add(name)  # at fault: which tasks it makes is not known
+        if entry is None or ("labels" in entries[name] and "labels" not in entry) or entry.get("format") == "cnlpt":
+            unclear.add(name)  # at fault, or to be read: which tasks it makes is not known
         else:
             tasks += Source(name, labels=entry.get("labels", ())).tasks
     for name in names:

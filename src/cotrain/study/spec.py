@@ -15,6 +15,7 @@ from cotrain.study import checks
 from cotrain.study.document import Fault, document
 from cotrain.study.presets import PRESETS, Resolved, options, settings
 from cotrain.study.schema import given
+from cotrain.tasks.readers import cnlpt
 from cotrain.tasks.source import Source
 from cotrain.training.settings import Settings
 
@@ -84,11 +85,13 @@ def study_name(path: Path) -> str:
 def _source(name: str, entry: Mapping[str, Any], values: Mapping[str, Any], root: Path) -> Source:
     """Return the source of an entry, its place found, the study's metric and delta where it has none of its own."""
     fields = {key: values[key] for key in ("metric", "delta") if key in values} | dict(entry)
-    if "path" in fields:
-        fields["path"] = _below(root, fields["path"])
+    for key in ("path", "texts"):
+        if key in fields:
+            fields[key] = _below(root, fields[key])
     if "hub" in fields:
         fields["hub"] = _local(root, fields["hub"])
-    return Source(name, **fields)
+    source = Source(name, **fields)
+    return cnlpt.whole(source) if source.format == "cnlpt" else source
 
 
 def _local(root: Path, name: str) -> str:

@@ -15,7 +15,10 @@ from cotrain.tasks.texts import normalised, text_keys
 TRUNCATED_SHARE = 0.05
 RAREST_HELD_OUT = 30  # below it per-class verdicts are withheld (METHOD, section 4)
 HALF = {"text": "first", "pair": "second"}
-_SAID = ("leaked", "yielded", "would_drop", "skipped", "cap_raised_train", "cap_raised_dev", "cap_raised_test")
+_SAID = (
+    "faulty", "unfinished", "preferred", "shifted", "leaked", "yielded", "would_drop", "skipped", "cap_raised_train", "cap_raised_dev",
+    "cap_raised_test",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def label(source: Source, task: str, values: pd.Series, base: pd.DataFrame) -> t
     used = base["used"].to_numpy()
     gone = missing(values) & used
     faults = []
-    if gone.any() and source.missing_label == "error" and not source.labels:
+    if gone.any() and source.needs_labels:
         faults.append(f"{source.place}: a label is missing at {listed(base.loc[gone, 'where'])}; fill it, or set missing_label: skip")
     there = used & ~gone
     names: tuple[str, ...] = ()
@@ -55,7 +55,8 @@ def _names(source: Source, place: str, values: pd.Series) -> tuple[dict[Any, str
     if given is not None and set(literal.values()) <= set(given):
         return literal, given
     kind = _kind(distinct)
-    if given is None and all(isinstance(v, (bool, np.bool_)) for v in distinct):
+    named = isinstance(values.dtype, pd.CategoricalDtype)  # the format knows the names, be they numbers
+    if given is None and (named or all(isinstance(v, (bool, np.bool_)) for v in distinct)):
         kind = "name"
     if kind == "fraction":
         raise InputError(f"{place}: labels should be names or integers, found fractions; regression is not supported")
@@ -73,7 +74,7 @@ def _names(source: Source, place: str, values: pd.Series) -> tuple[dict[Any, str
         raise InputError(f"{place}: found {len(strange)} labels that names: lacks{found}; names are {', '.join(given)}")
     if len(distinct) > max(2, len(values) / 2) or any(len(name) > 200 for name in literal.values()):
         raise InputError(f"{place}: {len(distinct)} different values in {len(values)} rows are no classes; is it the label column?")
-    if isinstance(values.dtype, pd.CategoricalDtype):
+    if named:
         return literal, tuple(str(c) for c in values.cat.categories)
     return literal, tuple(sorted(literal.values()))
 

@@ -107,7 +107,7 @@ def _read(sources: Sequence[Source], cut: Cut, frames: Mapping[str, Any] | None)
             except InputError as error:
                 faults += error.faults
                 continue
-            facts = {"skipped": skipped, "unused": int((~base["used"]).sum())}
+            facts = {**raw.attrs.get("facts", {}), "skipped": skipped, "unused": int((~base["used"]).sum())}
             found[task] = _Read(source, names, sides.shares, facts, rows)
     if not sources:
         faults.append("there should be at least one task, found none")
@@ -205,7 +205,7 @@ def _task(name: str, read: _Read, rows: pd.DataFrame, cut: Cut) -> Task:
         has_pair=source.pair is not None,
         metric=source.metric,
         delta=source.delta,
-        private=source.private,
+        private=bool(source.private),
         source=str(kept["source"].iloc[0]),
         facts={fact: n for fact, n in facts.items() if n},
         left_out=pd.DataFrame({"row": out["row"], "split": out["why"], "cluster": out["cluster"]}).reset_index(drop=True),

@@ -140,6 +140,8 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
         alone = missing(raw[source.group])  # rows without a group stand for themselves
         named = zip(raw[source.group], alone, strict=True)
         base["group"] = pd.Series(["" if no else f"{source.group}={value}" for value, no in named], dtype=object)
+    elif "_group" in raw:
+        base["group"] = raw["_group"]
     base["key"] = pd.Series(text_keys(base["text"], base["pair"]), dtype=object)
     digest = hashlib.sha256()
     for row, key in zip(base["row"], base["key"], strict=True):

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
+ANNOTATED = ("anafora", "knowtator")
+"""Formats of notes with annotated spans; a row is a span in a window of its note."""
+CLINICAL = (*ANNOTATED, "cnlpt")
+"""Formats of clinical corpora: private unless the study says otherwise."""
+SPANS = ("attribute", "entities", "annotator", "suffix", "texts", "skip_sections", "split_by", "window", "on_error")
+"""Keys that only annotated formats know."""
 SPLIT_NAMES = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
     "dev": "validation", "test": "test",
@@ -28,13 +34,22 @@ class Source:
         pair: the same for the second text, if there is one.
         label: the label column; ``label`` where none is named.
         labels: several label columns over the same rows; a row may lack some of them.
+        attribute: of annotated spans, the attribute or property that is the label; ``labels`` names several.
+        entities: types of annotations that are rows; all that have labels where none are named.
+        annotator: whose annotations are read; the gold standard's where none is named.
+        suffix: a pattern (``*``, ``?``) for the end of the names of annotation files, instead of the known ones.
+        texts: the folder of the notes, where they do not lie beside their annotations.
+        skip_sections: ids of sections whose annotations are no rows.
+        split_by: a name of ``cotrain.tasks.readers.corpus.SPLITS``; where none is named, what the folder is recognised as.
+        window: what a row shows on either side of the entity: characters, ``"20 tokens"``, ``sentence`` or ``document``.
+        on_error: what faults of annotations and their files are: an error, or left out and counted.
         names: label names in order; needed where labels are integers.
         id: the column of row ids; default: file and row number, such as ``train:17``.
         group: a column whose equal values stay together (patient, document), over all sources with such a column.
         split_column: a column that names the split of each row.
         splits: overrides of ``Cut.test`` and ``Cut.dev``.
         missing_label: what an empty label is: an error, or a row to skip.
-        private: never cached on disk.
+        private: never cached on disk, never in a shared folder of fits; clinical formats are where nothing is said.
         metric: the primary metric.
         delta: the acceptable loss of it.
     """
@@ -48,22 +63,40 @@ class Source:
     pair: str | None = None
     label: str | None = None
     labels: tuple[str, ...] = ()
+    attribute: str | None = None
+    entities: tuple[str, ...] = ()
+    annotator: str | None = None
+    suffix: str | None = None
+    texts: str | None = None
+    skip_sections: tuple[str, ...] = ()
+    split_by: str | None = None
+    window: int | str = 100
+    on_error: Literal["error", "skip"] = "error"
     names: tuple[str, ...] | None = None
     id: str | None = None
     group: str | None = None
     split_column: str | None = None
     splits: Mapping[str, float | str] = field(default_factory=dict)
     missing_label: Literal["error", "skip"] = "error"
-    private: bool = False
+    private: bool | None = None
     metric: str = "macro_f1"
     delta: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.private is None:
+            object.__setattr__(self, "private", self.format in CLINICAL)
 
     @property
     def tasks(self) -> dict[str, str]:
         """Task name to label column."""
         if self.labels:
             return {f"{self.name}.{column}": column for column in self.labels}
-        return {self.name: self.label or "label"}
+        return {self.name: self.attribute or self.label or "label"}
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a row without a label is a fault; clinical readers say themselves which labels should be there."""
+        return self.missing_label == "error" and not self.labels and self.format not in CLINICAL
 
     @property
     def place(self) -> str:

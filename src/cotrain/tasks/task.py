@@ -33,6 +33,10 @@ FACTS = {
     "left_out": "rows that an earlier run did not use",
     "would_drop": "rows of an earlier run whose text is in a published held-out split of a new task; --update drops them",
     "skipped": "rows without a label",
+    "faulty": "faults of annotations and their files, left out by on_error: skip",
+    "unfinished": "documents left out: no finished annotations of the annotator",
+    "preferred": "documents with several annotation files, of which the first suffix is read",
+    "shifted": "entities whose span covers other words than when they were annotated; offsets may be shifted",
     "unused": "rows of published splits that no side uses",
 }
 

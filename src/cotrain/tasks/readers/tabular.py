@@ -92,9 +92,9 @@ def read_file(file: Path, columns: Sequence[str], optional: Sequence[str] = (), 
         elif kind == "jsonl":
             frame = _json_lines(file, columns, optional)
         else:
-            frame = _json_list(file, columns, optional)
+            frame = _json_list(file, columns, optional, "data" if named == "cnlpt" else None)
     except UnicodeDecodeError:
-        raise InputError(f"{file}: should be UTF-8, found other bytes in line {_first_bad_line(file)}; convert the file") from None
+        raise InputError(f"{file}: should be UTF-8, found other bytes in line {first_bad_line(file)}; convert the file") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({type(error).__name__})") from None
     if frame.empty:
@@ -179,14 +179,19 @@ def _delimited(file: Path, columns: Sequence[str], optional: Sequence[str], deli
 def _json_lines(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
     """Read one object per line, one line at a time, so that a million rows stay small."""
     with file.open(encoding="utf-8-sig") as lines:
-        return _objects(file, columns, optional, (_parse(file, line, n) for n, line in enumerate(lines, 1) if line.strip()))
+        return _objects(file, columns, optional, (parse(file, line, n) for n, line in enumerate(lines, 1) if line.strip()))
 
 
-def _json_list(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
-    """Read a list of objects."""
-    items = _parse(file, file.read_text(encoding="utf-8-sig"), 1)
+def _json_list(file: Path, columns: Sequence[str], optional: Sequence[str], under: str | None) -> pd.DataFrame:
+    """Read a list of objects; ``under`` is the key that holds it, where it is no list itself."""
+    items = parse(file, file.read_text(encoding="utf-8-sig"), 1)
+    if isinstance(items, InputError):
+        raise items from None
+    if under is not None:
+        items = items.get(under) if isinstance(items, dict) else None
     if not isinstance(items, list):
-        raise InputError(f"{file}: should be a list of objects, found {_named(items)}; one object per line is .jsonl")
+        where = f"have a list of objects under {under}" if under else "be a list of objects"
+        raise InputError(f"{file}: should {where}, found {_named(items)}; one object per line is .jsonl")
     return _objects(file, columns, optional, items)
 
 
@@ -210,7 +215,7 @@ def _objects(file: Path, columns: Sequence[str], optional: Sequence[str], items:
     return pd.DataFrame({column: pd.Series(values[column], dtype=object) for column in wanted})
 
 
-def _parse(file: Path, text: str, line: int) -> Any:
+def parse(file: Path, text: str, line: int) -> Any:
     """Return parsed JSON, or an InputError as a value; the library's message quotes the text, so it is replaced."""
     try:
         return json.loads(text)
@@ -218,8 +223,6 @@ def _parse(file: Path, text: str, line: int) -> Any:
         fault = InputError(f"{file}: line {line + error.lineno - 1} is not JSON (character {error.colno})")
     except RecursionError:
         fault = InputError(f"{file}: line {line} is nested too deeply")
-    if _kind(file) != "jsonl" and line == 1 and "\n" in text:
-        raise fault from None
     return fault
 
 
@@ -229,7 +232,7 @@ def _named(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _first_bad_line(file: Path) -> int:
+def first_bad_line(file: Path) -> int:
     """Return the first line that is not UTF-8; the decoder knows only bytes of its own buffer."""
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
