@@ -29,7 +29,7 @@ def whole(source: Source) -> Source:
     Raises:
         InputError: no files, a file that cannot be read, no task, a column that cannot be the name of one.
     """
-    found = dict.fromkeys(column for _, file in files(Path(str(source.path)), source.name) for column in _header(file))
+    found = _columns(source)
     if source.text == "text" and "text" not in found and "text_a" in found:
         source = replace(source, text="text_a", pair=source.pair or ("text_b" if "text_b" in found else None))
     if source.label or source.labels:
@@ -70,7 +70,8 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
         parts.append(frame)
     if faults:
         raise InputError(faults)
-    lacking(source.place, columns, seen)
+    if not seen.keys() >= set(columns):
+        lacking(source.place, columns, _columns(source))
     table = pd.concat(parts, ignore_index=True)
     for label in labels:
         table[label] = _named(label, table[label])
@@ -84,6 +85,11 @@ def _named(column: str, values: pd.Series) -> pd.Series:
     if set(there.dropna()) <= known.keys():
         return pd.Series(pd.Categorical(there.map(known, na_action="ignore"), categories=list(known.values())))
     return pd.Series(pd.Categorical(there, categories=sorted(set(there.dropna()))))
+
+
+def _columns(source: Source) -> list[str]:
+    """Return the columns of all files of a source."""
+    return list(dict.fromkeys(column for _, file in files(Path(str(source.path)), source.name) for column in _header(file)))
 
 
 def _header(file: Path) -> list[str]:

@@ -91,8 +91,9 @@ class Faults:
 
     def add(self, kind: str, file: Path, what: str = "") -> None:
         """Note that a file, or an annotation in it, is not as ``kind`` says."""
-        place = os.path.relpath(file, str(self.source.path)) + (f" {what}" if len(what) <= _ID else f" (an id of {len(what)} characters)")
-        self.places.setdefault(kind, []).append(place)
+        where = os.path.relpath(file, str(self.source.path))
+        what = what if len(what) <= _ID else f"(an id of {len(what)} characters)"
+        self.places.setdefault(kind, []).append(f"{where} {what}".strip())
 
     def close(self) -> None:
         """Raise InputError with every fault, or count them where the study leaves them out."""
