@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cotrain.errors import InputError
 from cotrain.training.sampling import derived_seed
 
 _NOBODY_HAS = 97
@@ -141,6 +142,25 @@ def load_base(path: Path, attention: str) -> Base:
     new = set(report["missing_keys"]) | changed
     outside = {name for name, _ in model.named_parameters() if not name.startswith(model.base_model_prefix + ".")}
     return Base(model, frozenset(outside - new))
+
+
+def load_classifier(path: Path, attention: str) -> Any:
+    """Return the classifier of ``path`` as it was trained, in float32.
+
+    Raises:
+        InputError: weights that are not there: a folder of an encoder alone, without its classification head.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    with quiet(), torch.random.fork_rng(devices=[]):
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            path, attn_implementation=attention, dtype=torch.float32, output_loading_info=True
+        )
+    if lacking := sorted(report["missing_keys"]):
+        raise InputError(
+            f"model {path}: there should be a trained classifier; its weights lack {', '.join(lacking[:4])}, so it is an encoder alone"
+        )
+    return model
 
 
 @contextmanager
