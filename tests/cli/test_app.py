@@ -107,7 +107,7 @@ def test_all_faults_of_a_study_file_are_told_at_once(cotrain: Any, study_file: P
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("verb", ["status", "score", "relate", "group", "train", "compare", "report"])
+@pytest.mark.parametrize("verb", ["status", "relate", "group", "train", "compare", "report"])
 def test_a_study_file_where_a_run_folder_is_wanted_names_the_folder(cotrain: Any, study_file: Path, verb: str) -> None:
     said = cotrain(verb, study_file)
     assert (said.code, said.out) == (2, "")

@@ -149,16 +149,41 @@ def status(run: RunPath, json_: Json = False) -> None:
 
 
 @app.command(rich_help_panel=VERBS)
-def score(run: RunPath, workers: Workers = 0) -> None:
+def score(
+    study: StudyPath,
+    trained: Annotated[
+        list[str] | None,
+        typer.Option("--trained", metavar="TASK=DIR", help="Score a task by a classifier that is trained already; one for each task."),
+    ] = None,
+    out: Out = None, set_: Sets = None, data_root: DataRoot = None, model: Model = None, update: Update = False, workers: Workers = 0,
+) -> None:  # fmt: skip
     """Score every held-out row by pointwise V-information; trains the single-task fits that are missing."""
     from cotrain.cli import show
     from cotrain.study import data, steps
 
-    opened = _open_run(run, "score", workers)
+    models = _models(trained)
+    opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, workers=workers)
+    if models:
+        with waiting(f"scoring {len(models)} trained models") as tell:
+            scores = steps.score_trained(opened, models, tell)
+        show.scores(scores, opened.known)
+        say(f"Next: cotrain relate {opened.path}")
+        return
     with fits_progress() as progress:
         scores = steps.score(opened, progress)
     show.scores(scores, opened.known)
     steps.refuse_failed(data.fits(opened, [*steps.alone(opened), *steps.blanks(opened)]))
+
+
+def _models(trained: list[str] | None) -> dict[str, str]:
+    """Return task to folder of ``--trained TASK=DIR``."""
+    pairs = [text.partition("=") for text in trained or ()]
+    faults = [f"--trained {''.join(pair)}: should be TASK=DIR, as cb=models/cb" for pair in pairs if not all(map(str.strip, pair))]
+    tasks = [task.strip() for task, _, _ in pairs]
+    faults += [f"--trained: task {task} has {tasks.count(task)} models; name one" for task in dict.fromkeys(tasks) if tasks.count(task) > 1]
+    if faults:
+        raise InputError(faults)
+    return {task.strip(): folder.strip() for task, _, folder in pairs}
 
 
 @app.command(rich_help_panel=VERBS)

@@ -78,14 +78,29 @@ def fits_progress(before: str = "checking the data") -> Iterator[Watch]:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Show that something short is being done: a spinner on a terminal, elsewhere one line."""
+def waiting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show that something is being done: a spinner on a terminal, elsewhere one line.
+
+    Yields what can be told how much is done, of how much: the time left then stands beside it, elsewhere a line a minute.
+    """
+    began = said = time.monotonic()
+
+    def far(done: int, total: int) -> str:
+        left = (time.monotonic() - began) / done * (total - done)
+        return f"{what}: {done} of {total}, {duration(left)} left"
+
+    def line(done: int, total: int) -> None:
+        nonlocal said
+        if done < total and time.monotonic() - said >= SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            say(far(done, total))
+
     if not console.is_terminal:
         say(what)
-        yield
+        yield line
         return
-    with console.status(escape(what)):
-        yield
+    with console.status(escape(what)) as status:
+        yield lambda done, total: status.update(escape(far(done, total)))
 
 
 @contextmanager

@@ -32,7 +32,7 @@ _ALIKE = 0.99
 _TOKENS = 1000
 _loading = Lock()  # while Transformers loads a model, the default precision of the process is that of its weights
 
-Tell = Callable[[int, str], None]
+Tell = Callable[[int, int], None]
 
 
 class _Model(NamedTuple):
@@ -45,7 +45,7 @@ class _Model(NamedTuple):
 
 
 def score_trained(tasks: Mapping[str, Task], models: Mapping[str, str], settings: Settings, split: Split = "dev",
-                  workers: int = 0, tell: Tell = lambda done, task: None) -> Scores:  # fmt: skip
+                  workers: int = 0, tell: Tell = lambda done, total: None) -> Scores:  # fmt: skip
     """Return the Scores of every task by its model, on the rows of ``split``; the null is that of the study's training rows.
 
     Inputs are rendered as in training and cut after ``settings.max_length`` tokens. With ``settings.precision`` auto the
@@ -55,7 +55,7 @@ def score_trained(tasks: Mapping[str, Task], models: Mapping[str, str], settings
         models: task to a folder that Transformers loads as a classifier (config, safetensors, tokenizer), or a Hub id.
         settings: ``max_length``, ``device``, ``precision`` and ``threads`` count; its encoder is not used.
         workers: models side by side on the CPU; 0: one per ``threads`` cores.
-        tell: is told how many models are done, and the task that was scored.
+        tell: is told how many models are done, of how many.
 
     Raises:
         InputError: tasks without a model and models without a task; folders without config, safetensors or tokenizer;
@@ -86,7 +86,7 @@ def score_trained(tasks: Mapping[str, Task], models: Mapping[str, str], settings
             bases[task], counts = base, _counts(tasks[task])
             tables.append(_table(tasks[task], split, log2_p))
             facts.append(facts_of(task, tables[-1], len(counts), sum(counts), entropy(counts)))
-            tell(done, task)
+            tell(done, len(ready))
     notes = (ATTESTED, *_seen(tasks, split), *_numbered(ready), *_unlike(bases))
     return Scores(pd.concat(tables, ignore_index=True), pd.DataFrame(facts), notes=notes)
 

@@ -116,6 +116,30 @@ def score(study: Study, show: Show | None = None) -> Scores:
     return scores
 
 
+def score_trained(study: Study, models: Mapping[str, str], tell: Callable[[int, int], None] = lambda done, total: None) -> Scores:
+    """Return the Scores of every task by a classifier that somebody trained already; trains nothing.
+
+    Args:
+        models: task to its folder.
+        tell: is told how many models are done, of how many.
+
+    Raises:
+        InputError: tasks and models that do not match, folders that are no classifiers of the task: every one.
+    """
+    from cotrain.pvi.trained import score_trained as pvi
+    from cotrain.training import encoder
+
+    data.needs_rows(study, "score")
+    resolved = study.resolved
+    scores = pvi(data.tasks(study), models, resolved.settings, "test" if resolved.paper else "dev", study.workers, tell)
+    hashes = {task: encoder.content_hash(encoder.folder(model)) for task, model in models.items()}
+    study.save_provenance({**study.provenance, "trained_sha256": hashes})
+    if resolved.paper:
+        study.look_at_test("score")
+    study.save_scores(scores, "pvi")
+    return scores
+
+
 def relate(study: Study, test: str | None = None, group_test: str | None = None, bootstrap: int = 0) -> Affinity:
     """Return the Affinity of the scores, with so many bootstrap resamples of it; trains nothing."""
     from cotrain.affinity.pvi import relate as pvi
