@@ -58,9 +58,23 @@ def _options(
 
 
 @app.command(rich_help_panel=WHOLE)
-def demo(out: Annotated[Path, typer.Option("--out", help="The run folder.")] = Path("runs/demo"), workers: Workers = 0) -> None:
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="The run folder.")] = Path("runs/demo"), workers: Workers = 0,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Train nothing; write the corpora as Anafora, Knowtator and cnlpt folders to copy from.")
+    ] = None,
+) -> None:  # fmt: skip
     """Run the whole pipeline on six generated clinical-style tasks whose true V-information is known."""
     from cotrain.study.demo import demo as whole
+
+    if keep:
+        from cotrain.demo.clinical import write
+
+        if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+            raise InputError(f"{keep} exists already; name a new folder with --keep")
+        print(write(keep))
+        say(f"Next: cotrain check {keep / 'study.yaml'}")
+        return
 
     with fits_progress() as progress:
         outcome = whole(out, workers, progress, say)
