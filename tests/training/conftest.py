@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cotrain import Task
+from cotrain import Group, Task
 from cotrain.training.settings import Settings
 
 WORDS = [f"w{i:02d}" for i in range(40)]
@@ -82,5 +82,32 @@ def settings(tiny_bert: Path) -> Callable[..., Settings]:
     def make(**changes: Any) -> Settings:
         few: dict[str, Any] = {"learning_rate": 3e-3, "batch_size": 8, "epochs": 3, "max_length": 32, "precision": "fp32", "device": "cpu"}
         return Settings(**{"model": str(tiny_bert), **few, **changes})
+
+    return make
+
+
+@pytest.fixture
+def trained() -> Callable[..., Any]:
+    """Train a group in this process and return its record and model."""
+
+    def make(group: Group, tasks: Mapping[str, Task], settings: Settings, seed: int = 1, plan: Any = None, at_epoch: Any = None) -> Any:
+        from cotrain.training import encoder, worker
+        from cotrain.training.budget import budget
+        from cotrain.training.model import build
+        from cotrain.training.train import effective
+        from cotrain.training.trainer import run
+
+        settings = effective(settings)
+        worker.prepare(tasks, settings, encoder.folder(settings.model))
+        try:
+            data = {m.task: worker.data_of(m) for m in group.members}
+            model = build(worker._here["base"], {t: tasks[t].labels for t in data}, seed)
+            plan = plan or budget(settings, {t: len(d.train) for t, d in data.items()}, None)
+            observe = at_epoch and (lambda epoch: at_epoch(model, epoch))
+            record, failed = run(model, data, plan, worker._here["tokens"], settings, seed, observe)
+        finally:
+            worker.release()
+        assert not failed
+        return record, model
 
     return make

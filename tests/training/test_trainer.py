@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,35 +16,14 @@ from transformers import AutoModelForSequenceClassification
 
 from cotrain import Group, Task
 from cotrain.training import encoder, worker
-from cotrain.training.budget import Budget, budget
-from cotrain.training.evaluations import Record, Snapshots
+from cotrain.training.budget import budget
+from cotrain.training.evaluations import Snapshots
 from cotrain.training.group import Member
-from cotrain.training.model import SharedClassifier, build
+from cotrain.training.model import SharedClassifier
 from cotrain.training.sampling import ProportionalBatches, derived_seed
 from cotrain.training.scoring import pad
 from cotrain.training.settings import Settings
 from cotrain.training.train import effective
-from cotrain.training.trainer import run
-
-
-@pytest.fixture
-def trained(tmp_path: Path) -> Callable[..., tuple[Record, SharedClassifier]]:
-    """Train a group in this process and return its record and model."""
-
-    def make(group: Group, tasks: Mapping[str, Task], settings: Settings, seed: int = 1, plan: Budget | None = None) -> Any:
-        settings = effective(settings)
-        worker.prepare(tasks, settings, encoder.folder(settings.model))
-        try:
-            data = {m.task: worker.data_of(m) for m in group.members}
-            model = build(worker._here["base"], {t: tasks[t].labels for t in data}, seed)
-            plan = plan or budget(settings, {t: len(d.train) for t, d in data.items()}, None)
-            record, failed = run(model, data, plan, worker._here["tokens"], settings, seed)
-        finally:
-            worker.release()
-        assert not failed
-        return record, model
-
-    return make
 
 
 @pytest.mark.parametrize("architecture", ["tiny_bert", "tiny_roberta"])

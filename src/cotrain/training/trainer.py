@@ -24,6 +24,7 @@ from cotrain.training.model import SharedClassifier, quiet
 from cotrain.training.sampling import ProportionalBatches, derived_seed
 from cotrain.training.scoring import pad
 from cotrain.training.settings import Settings
+from cotrain.training.vocabulary import Narrow, decayed, narrowed, widened
 
 
 def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens: Any, settings: Settings, seed: int,
@@ -36,16 +37,19 @@ def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens:
         at_epoch: called at the end with the model set to each epoch that a selection of the group can pick.
     """
     failed = ""
-    with tempfile.TemporaryDirectory(dir=folder) as scratch, quiet(), _own_randomness(settings.device):
+    parameters = float(sum(w.numel() for w in model.parameters()))
+    with (tempfile.TemporaryDirectory(dir=folder) as scratch, quiet(), _own_randomness(settings.device),
+          narrowed(model, data, tokens.pad_token_id) as narrow):  # fmt: skip
         marks = Evaluations(model, data, plan, tokens, settings, Path(scratch))
         trainer = _trainer(model, data, plan, settings, seed, marks, scratch)
+        trainer.add_callback(_AtEpochEnds(marks, narrow))
         torch.manual_seed(derived_seed(seed, "dropout", *sorted(data)))
         began = time.perf_counter()
         try:
             trainer.train()
             trainer.optimizer = trainer.lr_scheduler = None  # half of the memory, and scoring needs none of it
             model.zero_grad()
-            marks.finish(at_epoch)
+            marks.finish(_whole(at_epoch, model, narrow))
         except (Diverged, torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             # shown in every table and never tried again with another seed
             failed = _why(error)
@@ -54,10 +58,22 @@ def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens:
             "scoring_seconds": marks.scoring,
             "updates": float(trainer.state.global_step),
             "tokens": float(trainer.seen_tokens),
-            "parameters": float(sum(w.numel() for w in model.parameters())),
+            "parameters": parameters,
             "peak_bytes": float(_peak(settings.device)),
         }
     return marks.record, failed
+
+
+def _whole(at_epoch: Callable[[int], None] | None, model: SharedClassifier, narrow: Narrow | None) -> Callable[[int], None] | None:
+    """Return an observer that sees the whole table of embeddings."""
+    if at_epoch is None:
+        return None
+
+    def observe(epoch: int) -> None:
+        with widened(model, narrow, epoch):
+            at_epoch(epoch)
+
+    return observe
 
 
 def _why(error: BaseException) -> str:
@@ -87,7 +103,6 @@ def _trainer(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, se
     batches = ProportionalBatches({t: [len(x["input_ids"]) for x in d.train] for t, d in data.items()}, settings.batch_size, seed)
     trainer = _SharedTrainer(model=model, args=arguments, data=data, batches=batches, marks=marks)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_AtEpochEnds(marks))
     return trainer
 
 
@@ -161,13 +176,20 @@ class _Index:
 class _AtEpochEnds(TrainerCallback):
     """Evaluates at the ends of epochs that are far enough apart, and stops early."""
 
-    def __init__(self, marks: Evaluations) -> None:
-        self.marks = marks
+    def __init__(self, marks: Evaluations, narrow: Narrow | None) -> None:
+        self.marks, self.narrow = marks, narrow
         self.epoch = self.last = 0
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+        """Note what this update takes from the embeddings that no text uses."""
+        if self.narrow is not None:
+            self.narrow.decay *= decayed(optimizer, self.narrow.weight)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Evaluate, unless the last evaluation was too few updates ago."""
         self.epoch += 1
+        if self.narrow is not None:
+            self.narrow.at[self.epoch] = self.narrow.decay
         if self.marks.due(state.global_step, self.last):
             self.last = state.global_step
             control.should_training_stop = self.marks.evaluate(self.epoch, state.global_step) or control.should_training_stop
