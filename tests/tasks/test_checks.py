@@ -52,6 +52,17 @@ def test_texts_that_tasks_share_are_counted_and_leaks_are_told() -> None:
     assert any("a and b share 3 texts" in warning for warning in found["warnings"])
 
 
+def test_patients_on_the_training_side_of_one_task_and_held_out_in_another_are_told() -> None:
+    one, other = task("a", PLAIN), task("b", [(split, f"else {i}", "", label) for i, (split, _, _, label) in enumerate(PLAIN)])
+    one.rows["cluster"] = ["p1", "p2", "p3", "p4", "p5", "p6"]
+    other.rows["cluster"] = ["q1", "p5", "p1", "p2", "p4", "p6"]  # p5 is trained on, p4 and p2 change sides
+    found = check({"a": one, "b": other})
+    assert any(warning.startswith("a and b have 3 clusters (patients, documents") for warning in found["warnings"])
+    assert found["shared"] == []
+    other.rows["cluster"] = ["p1", "p2", "p3", "p4", "p5", "p6"]
+    assert not any("clusters" in warning for warning in check({"a": one, "b": other})["warnings"])
+
+
 def test_tasks_with_nothing_in_common_are_not_listed() -> None:
     other: Lines = [("train", "else", "", "no"), ("dev", "elsewhere", "", "no"), ("test", "nowhere", "", "yes")]
     assert check({"a": task("a", PLAIN), "b": task("b", other)})["shared"] == []

@@ -59,6 +59,11 @@ def check(tasks: Mapping[str, Task], lengths: Mapping[str, np.ndarray] | None = 
         for s in shared
         if s["leaks"]
     ]
+    warnings += [
+        f"{a} and {b} have {count} clusters (patients, documents, equal texts) on the training side of one, held out in the other"
+        for a, b in combinations(tasks, 2)
+        if (count := _torn(tasks[a], tasks[b]))
+    ]
     return {"tasks": facts, "shared": shared, "warnings": warnings}
 
 
@@ -70,9 +75,9 @@ def _texts(task: Task) -> _Texts:
     return _Texts(whole, {side: {s: set(map(normalised, rows[side])) - {""} for s, rows in by_split.items()} for side in sides})
 
 
-def _across(by_split: Mapping[Any, set[str]]) -> int:
-    """Return how many stand both on the training side and in test, or in train and in dev."""
-    return len(((by_split["train"] | by_split["dev"]) & by_split["test"]) | (by_split["train"] & by_split["dev"]))
+def _across(by_split: Mapping[Any, set[str]]) -> set[str]:
+    """Return what stands both on the training side and in test, or in train and in dev."""
+    return ((by_split["train"] | by_split["dev"]) & by_split["test"]) | (by_split["train"] & by_split["dev"])
 
 
 def _facts(task: Task, texts: _Texts, lengths: np.ndarray | None, max_length: int) -> dict[str, Any]:
@@ -88,10 +93,10 @@ def _facts(task: Task, texts: _Texts, lengths: np.ndarray | None, max_length: in
         "label_counts": {s: {y: int(counts.get((s, y), 0)) for y in task.labels} for s in SPLITS},
         "empty_texts": int((rows["text"].str.strip() == "").sum()),
         "duplicates_within_splits": len(rows) - sum(len(texts.whole[s]) for s in SPLITS),
-        "duplicates_across_splits": _across(texts.whole),
+        "duplicates_across_splits": len(_across(texts.whole)),
         "contradicting_duplicates": int((labels_of > 1).sum()),
         "context_across_splits": {side: len((t["train"] | t["dev"]) & t["test"]) for side, t in texts.halves.items()},
-        "clusters_across_splits": _across(clusters),
+        "clusters_across_splits": len(_across(clusters)),
         "private": task.private,
         "facts": dict(task.facts),
     }
@@ -124,6 +129,12 @@ def _warnings(name: str, facts: Mapping[str, Any], max_length: int) -> list[str]
     if facts.get("truncated_share", 0) > TRUNCATED_SHARE:
         found.append(f"{name}: {facts['truncated_share']:.0%} of the texts are longer than max_length {max_length}")
     return found
+
+
+def _torn(one: Task, other: Task) -> int:
+    """Return how many clusters stand on the training side of one task and the held-out side of the other."""
+    first, second = ({split: set(task.split(split)["cluster"]) for split in SPLITS} for task in (one, other))
+    return len(_across({split: first[split] | second[split] for split in SPLITS}) - _across(first) - _across(second))
 
 
 def _shared(a: str, b: str, one: _Texts, other: _Texts) -> dict[str, Any]:
