@@ -69,7 +69,7 @@ def score_trained(tasks: Mapping[str, Task], models: Mapping[str, str], settings
 
     faults = [unknown("task", task, tasks) for task in models if task not in tasks]
     if missing := [task for task in tasks if task not in models]:
-        faults.append(f"every task of the study should have a model; {', '.join(missing)} lack one: PVI is compared between models alike")
+        faults.append(f"every task of the study should have a model, found none for {', '.join(missing)}")
     ready: dict[str, _Model] = {}
     for task in (task for task in tasks if task in models):
         try:
