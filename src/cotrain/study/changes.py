@@ -11,7 +11,7 @@ from typing import Any
 from cotrain.study.presets import Resolved
 from cotrain.tasks.source import Source
 
-_NOT_ROWS = ("name", "label", "labels", "attribute", "private", "metric", "delta")
+_NOT_ROWS = ("name", "label", "labels", "attribute", "private", "metric", "delta", "prompt")
 _DECISIONS = {
     "goal": "goal", "null": "null", "score_by": "score_by", "select": "select", "by": "plan.by", "test": "plan.test",
     "group_test": "plan.group_test", "paper": "scores on test, as the paper", "root": "folder of the data",
@@ -75,7 +75,7 @@ def _rows(study: Resolved) -> dict[str, dict[str, Any]]:
 
 def _free(source: Source) -> dict[str, Any]:
     """Return what a task may change without a change of its rows."""
-    return {key: getattr(source, key) for key in ("metric", "delta", "private")}
+    return {key: getattr(source, key) for key in ("metric", "delta", "private", "prompt")}
 
 
 def _decisions(study: Resolved) -> dict[str, Any]:

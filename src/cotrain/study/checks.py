@@ -12,6 +12,7 @@ from cotrain.evaluation.metrics import METRICS
 from cotrain.grouping import SELECTIONS
 from cotrain.grouping.controls import wrong
 from cotrain.grouping.options import Options
+from cotrain.prompting.form import wrong_template
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
@@ -126,6 +127,12 @@ def _training(values: Mapping[str, Any]) -> _Found:
             Settings("", **{key: value})
         except InputError as error:
             yield ("training", key), " ".join(error.faults)
+    training = values.get("training", {})
+    names = [task for name, entry in values.get("tasks", {}).items() for task in Source(name, labels=entry.get("labels", ())).tasks]
+    if training.get("sampling") == "explicit" and (lacking := sorted(set(names) - set(training.get("shares", {})))):
+        yield ("training", "sampling"), f"sampling explicit needs training.shares of every task, it lacks {', '.join(lacking)}"
+    for task in sorted(set(training.get("shares", {})) - set(names)) if names else ():
+        yield ("training", "shares"), unknown("task", task, names)
 
 
 def _tasks(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
@@ -172,6 +179,8 @@ def _entry(entry: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[tup
             columns_of(entry.get(key, "text"))
         except InputError as error:
             yield key, f"{key}: {' '.join(error.faults)}"
+    if words := wrong_template(entry.get("prompt", "{text} {options}")):
+        yield "prompt", words
     labels, names = entry.get("labels", ("one",)), entry.get("names", ("one", "two"))
     if "label" in named and "labels" in named:
         yield "labels", "there should be label (one column) or labels (several), found both"

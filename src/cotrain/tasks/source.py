@@ -52,6 +52,7 @@ class Source:
         private: never cached on disk, never in a shared folder of fits; clinical formats are where nothing is said.
         metric: the primary metric.
         delta: the acceptable loss of it.
+        prompt: of language models, the block of a row with ``{text}``, ``{pair}``, ``{options}``, up to where the answer stands.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Source:
     private: bool | None = None
     metric: str = "macro_f1"
     delta: float = 0.02
+    prompt: str | None = None
 
     def __post_init__(self) -> None:
         if self.private is None:
