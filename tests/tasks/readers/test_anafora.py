@@ -130,6 +130,25 @@ def test_what_was_planted_comes_back(
     assert list(zip(entities, found["negation"], strict=True)) == [(entity.replace("< ", "<"), label) for entity, label in expected]
 
 
+def test_another_reader_sees_the_same_spans_and_values(tmp_path: Path) -> None:
+    other = pytest.importorskip("anafora")  # anaforatools
+    for number in range(20):
+        text = f"x{number} a\r\nb wombat " * 9
+        places = [[(5 * k, 5 * k + 4), (5 * k + 7, 5 * k + 11)][: 1 + k % 2] for k in range(number % 12 + 1)]
+        mentions = [Mention(parts, {"Polarity": ("POS", "NEG")[k % 3 == 0]}) for k, parts in enumerate(places)]
+        anafora(tmp_path, f"ID{number:03d}_clinic.v{number}", text, mentions)
+    expected = [
+        (one.id, one.spans, {"POS": "not_negated", "NEG": "negated"}[one.properties["Polarity"]])
+        for folder, _, names in sorted(other.walk(str(tmp_path)))
+        for name in names
+        for one in other.AnaforaData.from_file(str(tmp_path / folder / name)).annotations
+    ]
+    found = read(source(tmp_path), ["negation", "document"])
+    parts = [where.removeprefix(f"{name}:").rpartition(":") for where, name in zip(found["_where"], found["document"], strict=True)]
+    spans = [tuple(tuple(map(int, part.split("-"))) for part in places.split(",")) for _, _, places in parts]
+    assert list(zip((name for name, _, _ in parts), spans, found["negation"], strict=True)) == expected
+
+
 def test_patients_are_split_by_their_number_where_no_folder_says_it(tmp_path: Path) -> None:
     for number in range(16):
         anafora(tmp_path, f"ID{number:03d}_clinic_001", f"wombat {number}", [Mention([(0, 6)], ACTUAL)], folder="all")

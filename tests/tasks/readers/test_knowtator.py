@@ -207,7 +207,7 @@ def test_a_faulty_annotation_is_told_by_file_and_id_or_left_out(tmp_path: Path, 
     put(tmp_path, *NEW, xml=XML.replace(before, after))
     root = tmp_path / "SHARP" / "SeedSet1"
     message = refused(read, source(root), ["text"])
-    assert words in message and f"; 1 otherwise: by-document/d.1/d.1.umls.knowtator.xml {mention}\n" in message
+    assert words in message and f"; 1 otherwise: by-document/d.1/d.1.umls.knowtator.xml {mention}. Mend these" in message
     found = read(source(root, on_error="skip"), ["negation"])
     assert found["negation"].notna().sum() >= 3 - (case == "outside the note")
     assert found.attrs["facts"]["faulty"] == 1

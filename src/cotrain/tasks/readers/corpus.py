@@ -101,7 +101,8 @@ class Faults:
             self.facts["faulty"] += sum(map(len, self.places.values()))
         elif self.places:
             found = [f"{self.source.place}: {kind}; {len(where)} otherwise: {listed(where)}" for kind, where in self.places.items()]
-            raise InputError([*found, f"{self.source.place}: mend these, or leave them out and count them with on_error: skip"])
+            found[-1] += ". Mend these, or leave them out and count them with on_error: skip"
+            raise InputError(found)
 
 
 def files(root: Path) -> Iterator[Path]:

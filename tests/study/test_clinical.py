@@ -1,0 +1,124 @@
+"""A study on clinical corpora: private by default, and no word of a note in anything that is written or printed."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from cotrain import open_study
+from cotrain.cli import main
+from cotrain.demo.layouts import Mention, anafora, cnlpt, knowtator
+from cotrain.errors import InputError
+from cotrain.study import data, steps
+from cotrain.study.spec import read
+from cotrain.training.calibrate import Rate
+
+SECRET = "wombat"
+STUDY = """\
+model: {model}
+tasks:
+  thyme: {{format: anafora, path: thyme, labels: [negation, modality], split_by: none, on_error: {on_error}}}
+  seed: {{format: knowtator, path: SeedSet1, attribute: negation, split_by: none, texts: SeedSet1/by-batch}}
+  cnlpt: {{format: cnlpt, path: cnlpt}}
+splits: {{test: 0.3, dev: 0.3}}
+preset: fast
+training: {{epochs: 1, min_updates: 0, max_length: 16, precision: fp32, device: cpu}}
+seeds: [1]
+"""
+
+
+@pytest.fixture
+def corpora(tmp_path: Path, small: Path) -> Path:
+    """Return the study file of three corpora whose every note and row has the secret."""
+    rows = []
+    for k in range(60):
+        text = f"no fever {SECRET} {k}\r\nmaybe cough {SECRET}{k}"
+        begin = text.index("cough")
+        values = {"Polarity": ("NEG", "POS")[k % 2], "ContextualModality": ("ACTUAL", "HEDGED")[k % 3 == 0]}
+        anafora(tmp_path / "thyme", f"ID{k:03d}_clinic_001", text, [Mention([(begin, begin + 5 + k % 7)], values)])
+        knowtator(tmp_path / "SeedSet1", f"d{k}", text, [Mention([(3, 8 + k % 7)], {"negation": ""} if k % 2 else {}, "Lab")], k % 9 + 1)
+        rows.append({"text": f"{SECRET} <e> rash </e> {k}", "Negation": ("1", "-1")[k % 2], "other": f"ab{k}"[k % 2]})
+    cnlpt(tmp_path / "cnlpt" / "train.csv", rows)
+    file = tmp_path / "study.yaml"
+    file.write_text(STUDY.format(model=small / "encoder", on_error="error"))
+    return file
+
+
+def spoil(study: Path) -> None:
+    """Make every kind of file of the corpora faulty, with the secret where a message could quote it."""
+    folder = study.parent
+    anafora(folder / "thyme", "ID900_clinic_001", SECRET, [Mention([(0, 99)], {"Polarity": SECRET}), Mention([], {SECRET: SECRET})])
+    bomb = f'<!DOCTYPE d [<!ENTITY e "{SECRET}">]><data>&e;</data>'
+    for name, content in (("ID901_clinic_001", f"<data>{SECRET}"), ("ID902_clinic_001", bomb)):
+        anafora(folder / "thyme", name, SECRET, []).write_text(content)
+    knowtator(folder / "SeedSet1", "d900", SECRET, [Mention([(0, 99)], {"negation": SECRET}, "Lab")], 1).touch()
+    with (folder / "cnlpt" / "train.csv").open("a") as lines:
+        lines.write(f'{SECRET},"{SECRET}\n{SECRET}')
+
+
+def words(folder: Path) -> list[str]:
+    """Return all that can be read in the files of a folder: bytes, names, and the values of tables, which are compressed."""
+    found = []
+    for file in folder.rglob("*"):
+        found.append(str(file.relative_to(folder)))
+        if file.is_file():
+            found.append(file.read_bytes().decode("latin-1"))
+        if file.suffix == ".parquet":
+            found.append(pd.read_parquet(file).to_csv())
+    return found
+
+
+def test_clinical_tasks_are_private_unless_the_study_says_otherwise(corpora: Path) -> None:
+    assert [source.private for source in read(corpora).sources] == [True] * 3
+    assert [source.private for source in read(corpora, ["tasks.seed.private=false"]).sources] == [True, False, True]
+    with pytest.raises(InputError, match=r"not with private tasks \(thyme, seed, cnlpt\)"):
+        open_study(corpora, out=corpora.parent / "run", fits=corpora.parent / "fits")
+
+
+def test_tasks_of_a_folder_are_written_out_in_the_resolved_study(corpora: Path) -> None:
+    study = open_study(corpora, out=corpora.parent / "run")
+    assert list(study.tasks) == ["thyme.negation", "thyme.modality", "seed", "cnlpt.Negation", "cnlpt.other"]
+    study.save_spec()
+    written = yaml.safe_load((corpora.parent / "run" / "study.yaml").read_text())["tasks"]
+    assert (written["cnlpt"]["labels"], written["seed"]["attribute"]) == (["Negation", "other"], "negation")
+    assert open_study(corpora.parent / "run").resolved == study.resolved
+    assert open_study(corpora, out=corpora.parent / "run").resolved == study.resolved
+
+
+def test_no_word_of_a_note_is_written_or_printed(corpora: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch, run = corpora.parent / "scratch", corpora.parent / "run"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
+    study = open_study(corpora, out=run, workers=1)
+    steps.check(study)
+    steps.score(study)
+    assert len(list((run / "fits").iterdir())) == 5 and study.load_scores("pvi").table["pvi_bits"].notna().all()
+    assert all(SECRET in text for task in data.tasks(study).values() for text in task.rows["text"])
+    out, err = capfd.readouterr()
+    seen = [*words(run), *words(scratch), out, err]
+    assert len(seen) > 20
+    assert [text[:80] for text in seen if SECRET in text] == []
+
+
+@pytest.mark.parametrize("on_error", ["error", "skip"])
+def test_no_word_of_a_note_is_in_a_fault(
+    corpora: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, on_error: str
+) -> None:
+    spoil(corpora)
+    corpora.write_text(corpora.read_text().replace("on_error: error", f"on_error: {on_error}"))
+    monkeypatch.setattr("sys.argv", ["cotrain", "check", str(corpora), "--out", str(corpora.parent / "run")])
+    with pytest.raises(SystemExit) as left:
+        main()
+    out, err = capfd.readouterr()
+    assert left.value.code == 2
+    assert SECRET not in out + err
+    told = re.sub(r"\s+", " ", err)
+    assert ("ID900_clinic_001" in told) == (on_error == "error")
+    assert "d900" in told and "train.csv: the quotes of row 61 are not closed" in told
+    assert not (corpora.parent / "run").exists()
