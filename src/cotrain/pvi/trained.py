@@ -129,7 +129,10 @@ def _predicted(model: _Model, task: Task, split: Split, settings: Settings) -> t
 
 
 class _Base(NamedTuple):
-    """What tells the encoder that a classifier came from: its architecture, and (m, d) embeddings of some of its tokens."""
+    """What tells the encoder that a classifier came from: its architecture, and (m, d) embeddings of some of its tokens.
+
+    A vocabulary of fewer tokens tells nothing (m = 0): fine-tuning may turn all of them.
+    """
 
     kind: tuple[object, ...]
     embeddings: np.ndarray
@@ -138,7 +141,7 @@ class _Base(NamedTuple):
 def _base(classifier: Any) -> _Base:
     """Return the base of a classifier."""
     config, table = classifier.config, classifier.get_input_embeddings().weight.detach()
-    chosen = np.linspace(0, len(table) - 1, min(_TOKENS, len(table))).astype(int)
+    chosen = np.linspace(0, len(table) - 1, _TOKENS if len(table) >= _TOKENS else 0).astype(int)
     return _Base((config.model_type, config.num_hidden_layers, *table.shape), table[chosen].float().cpu().numpy())
 
 
@@ -158,9 +161,10 @@ def _unlike(bases: Mapping[str, _Base]) -> Iterator[str]:
 
 
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the median cosine of the rows of two (m, d) arrays."""
+    """Return the median cosine of the rows of two (m, d) arrays; 1 where there are none to tell them apart."""
     norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    return float(np.median((x * y).sum(axis=1)[norms > 0] / norms[norms > 0]))
+    told = norms > 0
+    return float(np.median((x * y).sum(axis=1)[told] / norms[told])) if told.any() else 1.0
 
 
 def _counts(task: Task) -> list[int]:
