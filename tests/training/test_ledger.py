@@ -64,18 +64,18 @@ def test_a_key_depends_on_all_that_determines_the_numbers(task: Make) -> None:
         "the budget": key(pair, {"a": a, "b": b}, updates=100),
         "the encoder": ledger.fit_key(pair, {"a": a, "b": b}, SETTINGS, "f" * 64, 1, None),
     }
-    other: dict[str, Any] = {"schedule": "constant", "precision": "bf16", "attention": "sdpa", "sampling": "uniform"}
+    other: dict[str, Any] = {"schedule": "constant", "precision": "bf16", "attention": "sdpa", "sampling": "uniform", "shares": {"a": 2.0}}
     for field in fields(Settings):
         if field.name not in ("model", "device"):
             now = getattr(SETTINGS, field.name)
-            value = other[field.name] if isinstance(now, str) else now / 2 if isinstance(now, float) else now + 1
+            value = other[field.name] if isinstance(now, str | dict) else now / 2 if isinstance(now, float) else now + 1
             keys[field.name] = key(pair, {"a": a, "b": b}, replace(SETTINGS, **{field.name: value}))
     assert len(set(keys.values())) == len(keys)
 
 
 def test_keys_do_not_change_in_silence(task: Make) -> None:
     """An alarm: where this changes, no study finds the fits that it has."""
-    assert key(Group.of("ab"), {"a": task("a"), "b": task("b", pair=True)}, updates=9) == "dc3dc790507202af79261f19b1d21ce5"
+    assert key(Group.of("ab"), {"a": task("a"), "b": task("b", pair=True)}, updates=9) == "caf6d5a97106f8149be2102b4851676a"
 
 
 def test_a_key_does_not_depend_on_anything_else(task: Make) -> None:

@@ -20,7 +20,7 @@ from cotrain.training.budget import budget
 from cotrain.training.evaluations import Snapshots
 from cotrain.training.group import Member
 from cotrain.training.model import SharedClassifier
-from cotrain.training.sampling import ProportionalBatches, derived_seed
+from cotrain.training.sampling import Batches, derived_seed
 from cotrain.training.scoring import pad
 from cotrain.training.settings import Settings
 from cotrain.training.train import effective
@@ -46,7 +46,7 @@ def test_a_group_of_one_is_the_plain_classifier_trained_by_hand(
     optimiser = torch.optim.AdamW([{"params": kept["decay"], "weight_decay": 0.01}, {"params": kept["free"], "weight_decay": 0.0}], lr=1e-3)
     encoded = encoder.encode(rows.split("train"), True, tokens, chosen.max_length)
     gold = torch.tensor([rows.labels.index(label) for label in rows.split("train")["label"]])
-    batches = ProportionalBatches({"a": [len(x["input_ids"]) for x in encoded]}, chosen.batch_size, seed=3)
+    batches = Batches({"a": [len(x["input_ids"]) for x in encoded]}, chosen.batch_size, seed=3)
     total = 2 * math.ceil(len(batches) / accumulation)
     warm = math.ceil(0.25 * total)
     torch.manual_seed(derived_seed(3, "dropout", "a"))

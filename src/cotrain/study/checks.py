@@ -216,6 +216,7 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     for key in ("together", "apart"):
         for i, names in enumerate(plan.get(key, ())):
             yield from ((("plan", key, i), f"plan.{key}: {words}") for words in _strangers(names, values, entries))
+    yield from ((("plan", "alone"), f"plan.alone: {words}") for words in _strangers(plan.get("alone", ()), values, entries))
     for key, value in list(plan.items()):
         try:
             Options(**{"select": "nested", key: value})  # nested needs nothing else, so that each key is judged alone
@@ -225,7 +226,9 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     select = plan.get("select", "")
     if select == "nested" and plan.get("rule", "any") != "any":
         yield ("plan", "rule"), "plan: the selection nested uses no rule; leave out the rule, or choose select: partition"
-    if select in SELECTIONS and select != "partition" and (idle := [key for key in ("objective", "models") if plan.get(key)]):
+    if select in SELECTIONS and select != "partition" and (
+        idle := [key for key in ("objective", "models", "budget", "cost") if plan.get(key)]
+    ):
         yield ("plan", idle[0]), f"plan: {idle[0]} belongs to select: partition, found select: {select}; leave one out"
         return
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cotrain.errors import InputError
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Schedule = Literal["linear", "constant"]
+Sampling = Literal["proportional", "uniform", "sqrt", "temperature", "explicit"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,11 @@ class Settings:
         attention: implementation in Transformers (``auto``: eager on the CPU, where it trains faster, else sdpa).
         threads: CPU threads per fit.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        sampling: how batches of the members are mixed; ``proportional`` sees each row once per epoch.
+        sampling: how many batches of each member an epoch has: ``proportional`` (each row once), ``uniform``, ``sqrt``,
+            ``temperature`` or ``explicit``; an epoch has as many batches in all.
+        temperature: of ``temperature``: a share grows with n^(1/temperature); 1 is proportional, large ones are uniform.
+        sampling_cap: of ``temperature``: rows of a task that count at most; 0: all.
+        shares: of ``explicit``: task to its share of the batches, of any sum.
     """
 
     model: str
@@ -56,7 +62,10 @@ class Settings:
     attention: str = "auto"
     threads: int = 1
     device: str = "auto"
-    sampling: Literal["proportional"] = "proportional"
+    sampling: Sampling = "proportional"
+    temperature: float = 2.0
+    sampling_cap: int = 0
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = [
@@ -75,6 +84,9 @@ class Settings:
                 ("max_grad_norm", "above 0", self.max_grad_norm > 0),
                 ("max_length", "at least 3", self.max_length >= 3),
                 ("threads", "at least 1", self.threads >= 1),
+                ("temperature", "at least 1", self.temperature >= 1),
+                ("sampling_cap", "0 or more", self.sampling_cap >= 0),
+                ("shares", "above 0", all(share > 0 for share in self.shares.values())),
             )
             if not good
         ]

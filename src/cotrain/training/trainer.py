@@ -21,7 +21,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from cotrain.training.budget import Budget
 from cotrain.training.evaluations import Data, Diverged, Evaluations, Record
 from cotrain.training.model import SharedClassifier, quiet
-from cotrain.training.sampling import ProportionalBatches, derived_seed
+from cotrain.training.sampling import Batches, counts, derived_seed
 from cotrain.training.scoring import pad
 from cotrain.training.settings import Settings
 from cotrain.training.vocabulary import Narrow, decayed, narrowed, widened
@@ -100,7 +100,8 @@ def _trainer(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, se
         logging_strategy="no", save_strategy="no", eval_strategy="no", logging_nan_inf_filter=False,
         dataloader_pin_memory=False, remove_unused_columns=False, log_level="error",
     )  # fmt: skip
-    batches = ProportionalBatches({t: [len(x["input_ids"]) for x in d.train] for t, d in data.items()}, settings.batch_size, seed)
+    lengths = {t: [len(x["input_ids"]) for x in d.train] for t, d in data.items()}
+    batches = Batches(lengths, settings.batch_size, seed, counts({t: len(rows) for t, rows in lengths.items()}, settings))
     trainer = _SharedTrainer(model=model, args=arguments, data=data, batches=batches, marks=marks)
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -129,7 +130,7 @@ def _peak(device: str) -> int:
 class _SharedTrainer(Trainer):
     """The loop of Transformers over batches of one task each."""
 
-    def __init__(self, *, data: Mapping[str, Data], batches: ProportionalBatches, marks: Evaluations, **rest: Any) -> None:
+    def __init__(self, *, data: Mapping[str, Data], batches: Batches, marks: Evaluations, **rest: Any) -> None:
         self.task_data, self.batches, self.marks = data, batches, marks
         self.seen_tokens = 0
         super().__init__(**rest)
