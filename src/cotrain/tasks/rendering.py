@@ -122,7 +122,7 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
     base = pd.DataFrame({"where": raw["_where"], "given": pd.Series(given, dtype=object)})
     base["used"] = base["given"] != _UNUSED
     for column, template in (("text", source.text), ("pair", source.pair)):
-        base[column], bad = _rendered(template, raw)
+        base[column], bad = rendered(template, raw)
         for fault, rows in bad.items():
             if len(there := base.loc[base["used"] & rows, "where"]):
                 faults.append(f"{source.place}: {fault.format(column)} at {listed(there)}")
@@ -150,7 +150,7 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
     return base, found
 
 
-def _rendered(template: str | None, raw: pd.DataFrame) -> tuple[pd.Series, dict[str, np.ndarray]]:
+def rendered(template: str | None, raw: pd.DataFrame) -> tuple[pd.Series, dict[str, np.ndarray]]:
     """Return the rendered rows (missing values are empty) and, by fault, (n,) the rows that have it."""
     if template is None:
         return pd.Series([""] * len(raw), dtype=object), {}
@@ -170,12 +170,12 @@ def _rendered(template: str | None, raw: pd.DataFrame) -> tuple[pd.Series, dict[
     faults = {
         "the {0} should be a string, found lists or bytes (token-level data are not supported)": strange,
         "the {0} is empty or missing; fill it or remove the rows": nothing & ~strange,
-        "the {0} should be Unicode, found half a surrogate pair": np.array([not _whole(text) for text in texts], dtype=bool),
+        "the {0} should be Unicode, found half a surrogate pair": np.array([not is_unicode(text) for text in texts], dtype=bool),
     }
     return pd.Series(texts, dtype=object), faults
 
 
-def _whole(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether a text can be written as UTF-8; JSON escapes can hold half a surrogate pair."""
     try:
         text.isascii() or text.encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -37,14 +37,21 @@ def predict(model: SharedClassifier, task: str, rows: Sequence[Row], tokens: Any
 
 
 @torch.no_grad()
-def predict_several(model: SharedClassifier, tasks: Sequence[str], rows: Sequence[Row], tokens: Any) -> dict[str, np.ndarray]:
-    """Return the (n, K) log2 probabilities of several tasks for the same rows, the encoder run once per batch."""
+def predict_several(
+    model: SharedClassifier, tasks: Sequence[str], rows: Sequence[Row], tokens: Any, budget: int | None = None
+) -> dict[str, np.ndarray]:
+    """Return the (n, K) log2 probabilities of several tasks for the same rows, the encoder run once per batch.
+
+    Args:
+        budget: tokens of a batch at most, padding counted; None: as many rows in each as when fits are scored.
+    """
     device = next(model.parameters()).device
     model.eval()
-    order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
+    lengths = np.array([len(row["input_ids"]) for row in rows])
+    order = np.argsort(lengths, kind="stable")
     parts: dict[str, list[np.ndarray]] = {task: [] for task in tasks}
-    for start in range(0, len(order), _SCORING_BATCH):
-        batch = pad([rows[i] for i in order[start : start + _SCORING_BATCH]], tokens)
+    for chosen in _batches(lengths[order], budget):
+        batch = pad([rows[i] for i in order[chosen]], tokens)
         inputs = {k: v.to(device) for k, v in batch.items()}
         with model.encoded_once() if len(tasks) > 1 else nullcontext():
             for task in tasks:
@@ -55,3 +62,16 @@ def predict_several(model: SharedClassifier, tasks: Sequence[str], rows: Sequenc
         found[task] = np.concatenate(scored)
         found[task][order] = found[task].copy()
     return found
+
+
+def _batches(lengths: np.ndarray, budget: int | None) -> Iterator[slice]:
+    """Yield the batches of rows that ascend in length."""
+    start = 0
+    while start < len(lengths):
+        stop = start + _SCORING_BATCH
+        if budget is not None:
+            stop = start + 1
+            while stop < len(lengths) and (stop - start + 1) * lengths[stop] <= budget:
+                stop += 1
+        yield slice(start, stop)
+        start = stop

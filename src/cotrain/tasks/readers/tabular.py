@@ -179,7 +179,12 @@ def _delimited(file: Path, columns: Sequence[str], optional: Sequence[str], deli
 def _json_lines(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
     """Read one object per line, one line at a time, so that a million rows stay small."""
     with file.open(encoding="utf-8-sig") as lines:
-        return _objects(file, columns, optional, (parse(file, line, n) for n, line in enumerate(lines, 1) if line.strip()))
+        return json_lines(file, lines, columns, optional)
+
+
+def json_lines(place: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the wanted columns of objects that stand one per line, as :func:`read_file`, without ``_where``."""
+    return _objects(place, columns, optional, (parse(place, line, n) for n, line in enumerate(lines, 1) if line.strip()))
 
 
 def _json_list(file: Path, columns: Sequence[str], optional: Sequence[str], under: str | None) -> pd.DataFrame:
