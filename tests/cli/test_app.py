@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cotrain.affinity import GROUP_TESTS, TESTS
@@ -154,6 +155,37 @@ def test_relate_prints_pairs_or_json(cotrain: Any, study: Study) -> None:
     found = strict(cotrain("relate", study.path, "--json").out)
     assert {task["task"] for task in found["tasks"]} == {"apple", "birch", "cedar", "daisy"}
     assert len(found["pairs"]) == 6 and set(PAIR_COLUMNS) <= set(found["pairs"][0])
+
+
+def test_relate_takes_files_of_scores_instead_of_a_run(cotrain: Any, study: Study, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for task in ("cb", "rte"):
+        lines = [f"r{i},{value}" for i, value in enumerate(random.normal(0.5, 0.1, 30))]
+        (tmp_path / f"{task}.csv").write_text("\n".join(["id,pvi_bits", *lines]))
+    files = [word for task in ("cb", "rte") for word in ("--scores", tmp_path / f"{task}.csv")]
+    said = cotrain("relate", *files, "--columns", "row=id", "--out", tmp_path / "external")
+    assert said.code == 0
+    assert "cb, rte" in said.out and "taken on trust" in said.out and f"cotrain group {tmp_path / 'external'}" in said.err
+    said = cotrain("group", tmp_path / "external", "--rule", "not_different")
+    assert "Share {cb, rte}" in said.out and "cotrain report" in said.err
+    assert "scores from outside" in cotrain("status", tmp_path / "external").out
+    said = cotrain("train", tmp_path / "external")
+    assert said.code == 2 and "train needs rows" in said.err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ([], "found neither"), (["RUN", "--scores", "a.csv"], "found both"), (["RUN", "--columns", "row=id"], "belong to --scores"),
+    (["--scores", "a.csv", "--columns", "row"], "--columns row: should be OURS=THEIRS"), (["--scores", "a.csv"], "found none"),
+])  # fmt: skip
+def test_relate_says_which_words_do_not_go_together(cotrain: Any, study: Study, arguments: list[str], words: str) -> None:
+    said = cotrain("relate", *(str(study.path) if word == "RUN" else word for word in arguments))
+    assert (said.code, said.out) == (2, "") and words in said.err
+
+
+def test_score_takes_a_trained_model_for_each_task(cotrain: Any, study: Study) -> None:
+    said = cotrain("score", study.path, "--trained", "apple", "--trained", "birch=x", "--trained", "birch=y")
+    assert said.code == 2
+    assert "--trained apple: should be TASK=DIR" in said.err and "task birch has 2 models" in said.err
 
 
 def test_group_prints_plans_or_json_and_keeps_them(cotrain: Any, study: Study) -> None:
