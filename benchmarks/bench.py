@@ -1,4 +1,4 @@
-"""Speed and memory, measured: ``python benchmarks/bench.py [start] [memory] [verbs] [nulls] [demo]``; all of them by default.
+"""Speed and memory, measured: ``python benchmarks/bench.py [start] [memory] [notes] [verbs] [nulls] [demo]``; all of them by default.
 
 Prints one Markdown table per topic; a ratio above 1 misses its target. Measured is wall clock, so a busy machine makes it
 worse; CPU seconds beside it hardly change. Where it says "best of", the least of several is taken. Targets are for two cores.
@@ -84,6 +84,45 @@ def memory() -> tuple[list[Line], str]:
     return lines, f"jsonl, {rows:,} rows, {size:.0f} MB, read, cut and kept ({kept:,}): peak resident memory of the process."
 
 
+def notes() -> tuple[list[Line], str]:
+    """Read ten thousand notes of either annotated format in child processes, and ask these for their time and peak."""
+    from cotrain.demo.layouts import Mention, anafora, knowtator
+
+    code = (
+        "import json, resource, sys, time; from cotrain.tasks.load import load; from cotrain.tasks.source import Cut, Source\n"
+        "name, path, *labels = sys.argv[1:]; source = Source('t', format=name, path=path, labels=tuple(labels), split_by='none')\n"
+        "began = time.process_time(); tasks = load([source], Cut())\n"
+        "spent, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(json.dumps([sum(len(task.rows) for task in tasks.values()), spent, peak]))"
+    )
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(10_000):
+            sentences = [f"Row {k} of note {i} says that finding {k * i % 977} was seen on day {k}.\r\n" for k in range(50)]
+            begins = [sum(map(len, sentences[:k])) for k in range(0, 50, 5)]
+            text = "".join(sentences)
+            events = [{"Polarity": ("POS", "NEG")[b % 2], "ContextualModality": ("ACTUAL", "HEDGED")[b % 3 == 0]} for b in begins]
+            signs = [({"negation": ""}, {"uncertainty": "indicator_present"}, {})[b % 3] for b in begins]
+            anafora(
+                Path(folder, "thyme"),
+                f"ID{i // 10:03d}_clinic_{i % 10:03d}",
+                text,
+                [Mention([(b, b + 5)], v) for b, v in zip(begins, events, strict=True)],
+            )
+            knowtator(
+                Path(folder, "sharp"),
+                f"note{i}",
+                text,
+                [Mention([(b, b + 5)], v, "Lab") for b, v in zip(begins, signs, strict=True)],
+                1 + i % 18,
+            )
+        for name, path, *labels in (("anafora", "thyme", "negation", "modality"), ("knowtator", "sharp", "negation", "uncertainty")):
+            rows, seconds, peak = json.loads(_output([sys.executable, "-c", code, name, str(Path(folder, path)), *labels]))
+            lines += [Line(f"{name}: {rows:,} rows of two tasks", seconds, 60, "s", seconds)]
+            lines += [Line(f"{name}: peak memory", peak * (1 if sys.platform == "darwin" else 1024) / GIB, 2, "GiB")]
+    return lines, "10,000 notes with ten entities each, read, cut and kept; CPU seconds and peak resident memory of the process."
+
+
 def verbs() -> tuple[list[Line], str]:
     """Time the verbs that do not train, as commands, on a copy of runs/general9 or on a drawn study of its size."""
     with _study() as (run, what):
@@ -138,7 +177,9 @@ def demo() -> tuple[list[Line], str]:
     return lines, f"Whole command without installation. Memory: {how}."
 
 
-TOPICS: dict[str, Callable[[], tuple[list[Line], str]]] = {"start": start, "memory": memory, "verbs": verbs, "nulls": nulls, "demo": demo}
+TOPICS: dict[str, Callable[[], tuple[list[Line], str]]] = {
+    "start": start, "memory": memory, "notes": notes, "verbs": verbs, "nulls": nulls, "demo": demo,
+}  # fmt: skip
 
 
 def _line(what: str, spent: Spent, target: float | None) -> Line:
