@@ -58,6 +58,23 @@ def affinity() -> Callable[..., Affinity]:
 
 
 @pytest.fixture
+def valued() -> Callable[..., Affinity]:
+    """Make an Affinity of nothing but values of pairs, directed where both orders are given: neither means nor tests."""
+
+    def make(value: Mapping[tuple[str, str], float], unit: str = "gain", states: Mapping[str, str] | None = None) -> Affinity:
+        names = sorted({task for pair in value for task in pair})
+        tasks = [dict.fromkeys(TASK_COLUMNS, np.nan) | {"task": t, "n": 200, "state": (states or {}).get(t, "ok"), "state_reason": "because"}
+                 for t in names]  # fmt: skip
+        pairs = [dict.fromkeys(PAIR_COLUMNS, np.nan) | {"target": a, "helper": b, "value": v, "unit": unit, "test": "", "state": "",
+                                                         "shared_rows": 0} for (a, b), v in value.items()]  # fmt: skip
+        return Affinity(
+            "measured", "", "", pd.DataFrame(tasks, columns=list(TASK_COLUMNS)), pd.DataFrame(pairs, columns=list(PAIR_COLUMNS))
+        )
+
+    return make
+
+
+@pytest.fixture
 def groups() -> Callable[[Plan], list[str]]:
     """Return the groups of a plan by name, sorted."""
     return lambda plan: sorted(s.group.name for s in plan.servings)

@@ -25,7 +25,7 @@ STATES = {"noise": "not_learned"}
 WAYS = [
     (rule, select, objective)
     for rule, select, objective in product(RULES, SELECTIONS, OBJECTIVES)
-    if objective == "fewest" or select == "partition"
+    if objective == "fewest" or (select == "partition" and objective == "budget")
 ]
 
 
@@ -147,7 +147,7 @@ def found_cost(related: Affinity, plan: Plan) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", ["fewest", "budget"])
 @pytest.mark.parametrize("rule", ["not_different", "any"])
 def test_the_partition_is_that_of_brute_force(affinity: Make, seed: int, objective: str, rule: str) -> None:
     random = np.random.default_rng(seed)
@@ -174,7 +174,7 @@ def test_a_budget_counts_the_tasks_alone_and_says_what_the_rule_needs(affinity: 
     related = affinity(MEAN, states=STATES)
     [plan] = group(related, Options(rule="any", objective="budget", models=4))
     assert plan.models == 4 and groups(plan) == ["a+b", "c+d", "e+f", "noise"]
-    with pytest.raises(InputError, match=r"at most 2 models are asked for.* need 3"):
+    with pytest.raises(InputError, match="at most 2 models are asked for, and 3 are needed"):
         group(related, Options(objective="budget", models=2))
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 import pytest
 
 from cotrain.errors import InputError
-from cotrain.grouping.partition import Cost, Groups, fewest, partition, subsets
+from cotrain.grouping.partition import Cost, Groups, partition
 
 Costs = Mapping[tuple[str, ...], Cost]
+
+
+def subsets(names: Iterable[str], largest: int) -> list[tuple[str, ...]]:
+    ordered = sorted(names)
+    return [c for k in range(1, largest + 1) for c in combinations(ordered, k)]
 
 
 def every_partition(tasks: tuple[str, ...]) -> Iterator[Groups]:
@@ -55,7 +60,8 @@ def test_the_best_and_the_second_best_are_those_of_brute_force(seed: int) -> Non
     truth = brute(tasks, cost, models)
     if truth:
         assert partition(tasks, cost, models) == truth
-        assert fewest(tasks, cost) == min(len(groups) for groups in every_partition(tasks) if set(groups) <= set(cost))
+        fewest = partition(tasks, dict.fromkeys(cost, (1.0,)))[0]
+        assert len(fewest) == min(len(groups) for groups in every_partition(tasks) if set(groups) <= set(cost))
     else:
         with pytest.raises(InputError, match="no partition"):
             partition(tasks, cost, models)
@@ -91,6 +97,6 @@ def test_sixteen_tasks_are_exact_and_more_are_refused() -> None:
 
 def test_costs_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(InputError, match="no partition"):
-        fewest("ab", [("a",)])
+        partition("ab", {("a",): (1.0,)})
     with pytest.raises(InputError, match="finite"):
         partition("a", {("a",): (float("nan"),)})

@@ -16,7 +16,8 @@ from cotrain.affinity.affinity import Affinity
 from cotrain.affinity.tests import Sample
 from cotrain.grouping import RULES
 from cotrain.grouping.options import Options
-from cotrain.grouping.passing import LISTED, eligible, listing, passing
+from cotrain.grouping.listing import LISTED, listing
+from cotrain.grouping.passing import eligible, passing
 
 Make = Callable[..., Affinity]
 MEAN = {"a": 0.30, "b": 0.34, "c": 0.45, "d": 0.60, "e": 0.62}
@@ -199,7 +200,7 @@ def test_every_set_of_twelve_tasks_is_tested_as_one_by_one(affinity: Make) -> No
 def test_the_listing_says_what_is_shown_of_each_set(affinity: Make) -> None:
     mean = {"a": 0.300, "b": 0.305, "c": 0.33, "small": 0.35}
     related = affinity(mean, sd=0.5, n={"a": 40_000, "b": 40_000, "c": 40_000, "small": 50})
-    table = listing(related, Options(margin_bits=0.02)).set_index("tasks")
+    table = listing(related, Options(margin_bits=0.02)).sets.set_index("tasks")
     assert tuple(table.reset_index().columns) == LISTED
     assert table.loc[[("a", "b")], "outcome"].tolist() == ["equivalent"]
     assert table.loc[[("a", "small")], "outcome"].tolist() == ["undecided"]
@@ -208,11 +209,11 @@ def test_the_listing_says_what_is_shown_of_each_set(affinity: Make) -> None:
     gap = tests.detectable(two["se_bits"], two["df"], 0.01)
     assert table.loc[[("a", "small")], "detectable_bits"].tolist() == pytest.approx([gap])
     assert table.loc[[("a", "b", "small")], "detectable_bits"].tolist() == pytest.approx([gap], rel=0.01), "the least sure pair"
-    wide = listing(related, Options(rule="equivalent", margin_bits=0.2, alpha=0.01)).set_index("tasks")
+    wide = listing(related, Options(rule="equivalent", margin_bits=0.2, alpha=0.01)).sets.set_index("tasks")
     assert wide.loc[[("a", "c")], "outcome"].tolist() == ["both (negligible)"]
     assert wide.loc[[("a", "b", "c")], "outcome"].tolist() == ["both (negligible)"]
 
 
 def test_nothing_is_listed_where_every_set_passes(affinity: Make) -> None:
-    assert listing(affinity(MEAN), Options(rule="any")).empty
-    assert tuple(listing(affinity(MEAN), Options(rule="any")).columns) == LISTED
+    assert listing(affinity(MEAN), Options(rule="any")).sets.empty
+    assert tuple(listing(affinity(MEAN), Options(rule="any")).sets.columns) == LISTED

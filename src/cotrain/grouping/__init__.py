@@ -9,10 +9,12 @@ RULES = {
 SELECTIONS = {
     "max_abs_t": "cotrain.grouping.pairs:max_abs_t",
     "min_gap": "cotrain.grouping.pairs:min_gap",
+    "top1_per_target": "cotrain.grouping.pairs:top1_per_target",
     "partition": "cotrain.grouping.exact:exact",
     "nested": "cotrain.grouping.nested:nested",
 }
-OBJECTIVES = ("fewest", "budget")
+OBJECTIVES = ("fewest", "budget", "gain")
+COSTS = ("models", "parameters", "bytes")
 CONTROLS = {
     "alone": "cotrain.grouping.controls:alone",
     "together": "cotrain.grouping.controls:together",

@@ -5,46 +5,51 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from cotrain.affinity.affinity import Affinity
-from cotrain.choose import choose, unknown
-from cotrain.errors import InputError
-from cotrain.grouping import SELECTIONS, stability
+from cotrain.choose import choose
+from cotrain.grouping import SELECTIONS, budget, stability
 from cotrain.grouping.draft import Draft
 from cotrain.grouping.exact import at
 from cotrain.grouping.options import Options
-from cotrain.grouping.passing import eligible, passes
+from cotrain.grouping.passing import eligible, known, passes
 from cotrain.grouping.plan import Plan
 from cotrain.grouping.statistics import Statistics
 
 
-def group(affinity: Affinity, options: Options, name: str = "pvi") -> list[Plan]:
+def group(affinity: Affinity, options: Options, name: str = "pvi", size: budget.Size | None = None) -> list[Plan]:
     """Return the nominated plans: one, or the two nested ones of ``select: nested``; a pure function of tables.
 
     With resamples of the affinity each plan says how often its groups are chosen in them.
 
+    Args:
+        size: of models, for a budget in parameters or bytes.
+
     Raises:
-        InputError: constraints that name unknown tasks or cannot be met, too many tasks for an exact partition.
+        InputError: constraints that name unknown tasks or cannot be met, and which are in the way.
     """
-    every = sorted(map(str, affinity.tasks["task"]))
-    named = {t for sets in options.together + options.apart for t in sets}
-    if faults := [f"together and apart: {unknown('task', t, every)}" for t in sorted(named - set(every))]:
-        raise InputError(faults)
+    known(affinity, options)
+    asked, options = options, budget.affordable(options, size)
     select = choose("selection", options.select, SELECTIONS)
     if options.select == "nested":
         options = replace(options, rule="any")  # it tests nothing
-    plans = [_plan(affinity, options, draft) for draft in select(affinity, options, name)]
+    plans = [_plan(affinity, options, draft, size) for draft in select(affinity, options, name)]
     if affinity.resamples is None:
         return plans
-    shares, pairs = stability.chosen(affinity, options, name, plans, group), stability.pairs_pass(affinity, options)
+
+    def again(drawn: Affinity, _: Options, name: str) -> list[Plan]:
+        return group(drawn, asked, name, size)
+
+    shares, pairs = stability.chosen(affinity, options, name, plans, again), stability.pairs_pass(affinity, options)
     return [
         replace(p, stability=shares[p.name], why=p.why + stability.sentences(p, shares[p.name], pairs, options.rule)) for p in plans
     ]  # fmt: skip
 
 
-def _plan(affinity: Affinity, options: Options, draft: Draft) -> Plan:
+def _plan(affinity: Affinity, options: Options, draft: Draft, size: budget.Size | None) -> Plan:
     """Return the plan of a draft, with what holds for every plan of this affinity."""
-    plain = {k: [list(s) for s in v] if isinstance(v, tuple) else v for k, v in asdict(options).items()}
+    plain = {k: [list(s) if isinstance(s, tuple) else s for s in v] if isinstance(v, tuple) else v for k, v in asdict(options).items()}
+    said = tuple(filter(None, [budget.words(options, size)]))
     return Plan(
-        draft.name, "nominated", draft.servings, draft.candidates, why=draft.why + _why(affinity, options, draft),
+        draft.name, "nominated", draft.servings, draft.candidates, why=draft.why + said + _why(affinity, options, draft),
         runner_up=draft.runner_up, overrides=_overrides(affinity, options),
         settings={"by": affinity.method, "test": affinity.test, "group_test": affinity.group_test, **plain},
     )  # fmt: skip
@@ -79,4 +84,5 @@ def _overrides(affinity: Affinity, options: Options) -> tuple[str, ...]:
         if not passes(statistics, where, affinity, options)[0]:
             against.append(f"the rule '{options.rule}'{at(options)} does not pass it, p = {float(p[0]):.2g}")
         words.append(f"together: {', '.join(block)}" + (f" ({'; '.join(against)})" if against else ""))
-    return tuple(words + [f"apart: {', '.join(sets)}" for sets in sorted(options.apart)])
+    words += [f"apart: {', '.join(sets)}" for sets in sorted(options.apart)]
+    return tuple(words + ([f"alone: {', '.join(sorted(options.alone))}"] if options.alone else []))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -15,6 +14,13 @@ Cost = tuple[float, ...]
 Groups = tuple[tuple[str, ...], ...]
 _BITS = 60
 _FAR = 1 << (_BITS + 1)
+
+
+class NoPartition(InputError):
+    """No partition of the tasks fits the groups and the number of models."""
+
+    def __init__(self) -> None:
+        super().__init__("no partition of the tasks fits these groups and this number of models; allow more models or larger groups")
 
 
 def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models: int | None = None) -> list[Groups]:
@@ -28,12 +34,15 @@ def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models
         models: the number of groups at most.
 
     Raises:
-        InputError: no partition exists, more than 16 tasks, a cost that is not finite.
+        NoPartition: none exists.
+        InputError: more than 16 tasks, a cost that is not finite.
 
     >>> partition(["a", "b"], {("a",): (1.0,), ("b",): (1.0,), ("a", "b"): (1.5,)})[0]
     (('a', 'b'),)
     """
-    names = _checked(tasks)
+    if len(tasks) > MOST_TASKS:
+        raise InputError(f"the table of all subsets takes up to {MOST_TASKS} tasks, found {len(tasks)}")
+    names = sorted(tasks)
     if not names:
         return [()]
     inside = {tuple(sorted(group)): value for group, value in cost.items() if set(group) <= set(names)}
@@ -41,7 +50,7 @@ def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models
     full = (1 << len(names)) - 1
     value, count = table.cheapest(full)
     if value >= _FAR // 2:
-        raise InputError("no partition of the tasks fits these groups and this number of models; allow more models or larger groups")
+        raise NoPartition
     best = table.groups_of(full, count)
     # another partition has a group that the best one lacks: the cheapest completion of each such group
     others = [(*table.cheapest(full, group), group) for group in inside if group not in best]
@@ -50,27 +59,6 @@ def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models
         return [best]
     ties = [(group, table.groups_of(full & ~table.mask[group], n)) for value, n, group in others if value == least]
     return [best, min(tuple(sorted((group, *rest))) for group, rest in ties)]
-
-
-def fewest(tasks: Sequence[str], groups: Iterable[tuple[str, ...]]) -> int:
-    """Return the least number of ``groups`` that make a partition of ``tasks``.
-
-    Raises:
-        InputError: no partition exists, or more than 16 tasks.
-    """
-    names = _checked(tasks)
-    table = _Table.of(names, {tuple(sorted(g)): 1 for g in groups if set(g) <= set(names)}, None)
-    value, _ = table.cheapest((1 << len(names)) - 1)
-    if value >= _FAR // 2:
-        raise InputError("no partition of the tasks fits these groups; allow larger groups or tasks alone")
-    return value
-
-
-def _checked(tasks: Sequence[str]) -> list[str]:
-    """Return the tasks sorted, if they are not too many."""
-    if len(tasks) > MOST_TASKS:
-        raise InputError(f"the exact partition takes up to {MOST_TASKS} tasks, found {len(tasks)}; study fewer tasks at a time")
-    return sorted(tasks)
 
 
 def _integers(cost: Mapping[tuple[str, ...], Cost]) -> dict[tuple[str, ...], int]:
@@ -157,9 +145,3 @@ class _Table:
                     mask, count = rest, before
                     break
         return tuple(found)
-
-
-def subsets(names: Iterable[str], largest: int) -> list[tuple[str, ...]]:
-    """Return every non-empty sorted set of up to ``largest`` names."""
-    ordered = sorted(names)
-    return [c for k in range(1, min(largest, len(ordered)) + 1) for c in combinations(ordered, k)]

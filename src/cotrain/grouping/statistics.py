@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
+import pandas as pd
 
 from cotrain.affinity import GROUP_TESTS
 from cotrain.affinity.affinity import Affinity
@@ -27,6 +29,7 @@ class Statistics:
         difference: (T, T) in bits, of the row minus the column; 0 on the diagonal.
         pairs: (T, T) pair tests.
         few: (T, T) whether a pair has too few rows to be tested.
+        value: (T, T) of the affinity, of the row helped by the column; nan where it is not known and on the diagonal.
         group_test: of three tasks or more without shared rows.
     """
 
@@ -37,6 +40,7 @@ class Statistics:
     difference: np.ndarray
     pairs: Tested
     few: np.ndarray
+    value: np.ndarray
     group_test: str
 
     @classmethod
@@ -45,31 +49,71 @@ class Statistics:
         tasks = affinity.tasks.set_index("task").sort_index()
         names = tuple(map(str, tasks.index))
         numbers = [tasks[c].to_numpy(dtype=float) for c in ("mean_bits", "se_bits", "df", "sd_bits", "n")]
-        place = {name: k for k, name in enumerate(names)}
-        i, j = ([place[t] for t in affinity.pairs[c]] for c in ("target", "helper"))
+        place = pd.Index(names)
+        i, j = (place.get_indexer(pd.Index(affinity.pairs[c])) for c in ("target", "helper"))
 
         def square(column: str, sign: int = 1, diagonal: float = 0.0) -> np.ndarray:
             found = np.full((len(names), len(names)), diagonal)
             values = affinity.pairs[column].to_numpy(dtype=float)
-            found[i, j], found[j, i] = values, sign * values
+            found[j, i] = sign * values
+            found[i, j] = values  # where both orders are there each keeps its own
             return found
 
+        value = np.full((len(names), len(names)), np.nan)
+        value[i, j] = affinity.pairs["value"].to_numpy(dtype=float)
+        if np.isnan(value[j, i]).all():  # no pair is there in both orders
+            value[j, i] = value[i, j]
         few = np.zeros((len(names), len(names)), dtype=bool)
         few[i, j] = few[j, i] = (affinity.pairs["state"] == "too few").to_numpy(dtype=bool)
         covariance = square("covariance_bits2") + np.diag(np.nan_to_num(numbers[1]) ** 2)
         pairs = Tested(square("se_bits"), square("statistic", -1), square("df", diagonal=1.0), square("p", diagonal=1.0))
         null = tasks["nll_null_bits"].to_numpy(dtype=float)
-        return cls(names, Sample(*numbers), null, covariance, square("difference_bits", -1), pairs, few, affinity.group_test)
+        return cls(names, Sample(*numbers), null, covariance, square("difference_bits", -1), pairs, few, value, affinity.group_test)
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        """The position of each name."""
+        return {name: k for k, name in enumerate(self.names)}
+
+    @property
+    def moments(self) -> bool:
+        """Whether the mean of every task is known; a method that has none relates tasks by ``value`` alone."""
+        return bool(np.isfinite(self.tasks.mean).all())
+
+    @property
+    def tested(self) -> bool:
+        """Whether any pair was tested."""
+        return bool(np.isfinite(self.pairs.p[~np.eye(len(self.names), dtype=bool)]).any())
 
     def positions(self, tasks: Sequence[str]) -> np.ndarray:
         """Return (k,) positions of names."""
-        return np.array([self.names.index(t) for t in tasks], dtype=int)
+        return np.array([self._place[t] for t in tasks], dtype=int)
+
+    def apart(self, options: Options) -> np.ndarray:
+        """Return (T, T) whether two tasks must be apart."""
+        found = np.zeros_like(self.few)
+        for sets in options.apart:
+            where = self.positions(sets)
+            found[np.ix_(where, where)] = True
+        return found
 
     def dispersion(self, sets: np.ndarray) -> np.ndarray:
-        """Return (N,) Σ n_i (V_i − V̄_group)², V̄ the mean over all rows of the group."""
+        """Return (N,) Σ n_i (V_i − V̄_group)², V̄ the mean over all rows of the group; without moments −Σ value within the group."""
+        if not self.moments:
+            return -self._within((self.value + self.value.T) / 2, sets)
         n, mean = self.tasks.n[sets], self.tasks.mean[sets]
         centre = (n * mean).sum(axis=1) / n.sum(axis=1)
         return np.asarray((n * (mean - centre[:, None]) ** 2).sum(axis=1))
+
+    def gain(self, sets: np.ndarray) -> np.ndarray:
+        """Return (N,) Σ over tasks of the mean value of the others as helpers (Standley et al. 2020, higher-order approximation)."""
+        return self._within(self.value + self.value.T, sets) / max(1, sets.shape[1] - 1)
+
+    @staticmethod
+    def _within(of: np.ndarray, sets: np.ndarray) -> np.ndarray:
+        """Return (N,) the sum of symmetric (T, T) ``of`` over the pairs in each set."""
+        k = sets.shape[1]
+        return sum((of[sets[:, a], sets[:, b]] for a in range(k) for b in range(a + 1, k)), np.zeros(len(sets)))
 
     def test(self, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (N,) statistics and p of equality: the pair test for two tasks, the group test for more.
@@ -105,11 +149,21 @@ class Statistics:
         return np.where(self.few | np.isnan(margin), 1.0, tost_p(self.difference, self.pairs.se, self.pairs.df, margin))
 
     @staticmethod
+    def largest(of: np.ndarray, sets: np.ndarray) -> np.ndarray:
+        """Return (N,) the largest of symmetric (T, T) ``of`` among the pairs in each set."""
+        k = sets.shape[1]
+        found = np.full(len(sets), -np.inf)
+        for a in range(k):
+            for b in range(a + 1, k):
+                found = np.maximum(found, of[sets[:, a], sets[:, b]])
+        return found
+
+    @staticmethod
     def any_pair(of: np.ndarray, sets: np.ndarray) -> np.ndarray:
         """Return (N,) whether (T, T) ``of`` holds for some pair in each set."""
         k = sets.shape[1]
         found = np.zeros(len(sets), dtype=bool)
-        for a in range(k):
+        for a in range(k) if of.any() else ():
             for b in range(a + 1, k):
                 found |= of[sets[:, a], sets[:, b]]
         return found

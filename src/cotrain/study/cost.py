@@ -15,7 +15,7 @@ from cotrain.training.group import Group
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
 
-_PAIRS = ("max_abs_t", "min_gap")
+_PAIRS = ("max_abs_t", "min_gap", "top1_per_target")
 
 
 def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:

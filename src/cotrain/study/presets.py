@@ -95,20 +95,23 @@ def options(base: Options, given: Mapping[str, Any]) -> dict[str, Any]:
 
     A part of another plan asks for the whole of it:
 
-    - ``models`` without ``objective``: the objective is ``budget``.
-    - ``objective`` or ``models`` without ``select``: ``partition``; so does a ``rule`` where ``base`` is ``nested``, which uses none.
-    - another ``select`` than ``nested`` without a ``rule``, where ``base`` is ``nested``: ``not_different``, under a budget ``any``.
+    - ``models`` or ``budget`` without ``objective``: the objective is ``budget``; either takes the place of the other.
+    - ``objective``, ``models`` or ``budget`` without ``select``: ``partition``; so does a ``rule`` where ``base`` is ``nested``, which
+      uses none.
+    - another ``select`` than ``nested`` without a ``rule``, where ``base`` is ``nested``: ``not_different``, for a budget or gain ``any``.
     """
     given = {key: value for key, value in given.items() if key in Options.__dataclass_fields__}
     nested = base.select == "nested"
     chosen = {**{f.name: getattr(base, f.name) for f in fields(Options)}, **given}
-    if "models" in given and "objective" not in given:
-        chosen["objective"] = "budget"
-    if "select" not in given and given.keys() & {"objective", "models", *(["rule"] if nested else [])}:
+    budgets = given.keys() & {"models", "budget"}
+    if budgets:
+        chosen |= {"models": given.get("models"), "budget": given.get("budget")}
+        chosen["objective"] = given.get("objective", "budget")
+    if "select" not in given and (budgets or given.keys() & {"objective", *(["rule"] if nested else [])}):
         chosen["select"] = "partition"
     if "rule" not in given and chosen["select"] == "nested":
         chosen["rule"] = "any"
-    elif "rule" not in given and nested and not (chosen["select"] == "partition" and chosen["objective"] == "budget"):
+    elif "rule" not in given and nested and not (chosen["select"] == "partition" and chosen["objective"] in ("budget", "gain")):
         chosen["rule"] = "not_different"
     return chosen
 

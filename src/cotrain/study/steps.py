@@ -14,7 +14,7 @@ import yaml
 
 from cotrain.choose import unknown
 from cotrain.errors import FitsFailed, InputError
-from cotrain.grouping.passing import Options
+from cotrain.grouping.options import Options
 from cotrain.grouping.plan import Plan, Serving
 from cotrain.study import data
 from cotrain.study.presets import options
@@ -23,10 +23,10 @@ from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cotrain.affinity.affinity import Affinity
     from cotrain.evaluation.comparison import Comparison
+    from cotrain.grouping.budget import Size
+    from cotrain.grouping.listing import Listing
     from cotrain.pvi.scores import Scores
     from cotrain.training.train import Progress
 
@@ -165,29 +165,51 @@ def group(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[s
     changed = {**(given or {}), **_keys(sets)}
     if changed or name:
         chosen = _options(study.resolved.plan, changed)
-        plans = nominate(affinity, chosen, name or f"{chosen.rule}-{chosen.select}")
+        plans = nominate(affinity, chosen, name or f"{chosen.rule}-{chosen.select}", size(study, affinity, chosen))
         plans = [_from(plan, "terminal") for plan in plans]
         study.save_plans(plans)
         return plans
-    nominated = nominate(affinity, study.resolved.plan, "pvi")
+    nominated = nominate(affinity, study.resolved.plan, "pvi", size(study, affinity, study.resolved.plan))
     plans = [_from(p, "study") for p in (*nominated, *controls(study.resolved.controls, nominated, affinity, study.resolved.cut.seed))]
     before = [p.name for p in study.plans() if p.settings.get(ORIGIN) == "study"]
     study.save_plans(plans, instead_of=before)
     return plans
 
 
-def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the sets of tasks that pass the rule of the study file, or of the keys given; a listing is no plan, nothing is kept.
+def size(study: Study, affinity: Affinity, chosen: Options) -> Size | None:
+    """Return the parameters of the encoder and of the head of each task, where a budget counts them and there is an encoder.
+
+    Heads are those of the single-task fits; of a task without one a linear layer from the width of the encoder to its labels.
+    """
+    from cotrain.grouping.budget import Size
+    from cotrain.training import encoder
+
+    if chosen.cost == "models" or study.resolved.outside:
+        return None
+    path = encoder.folder(study.resolved.settings.model)
+    whole, width = encoder.parameters(path), encoder.shape(path).width
+    trained = {fit.group.tasks[0]: int(fit.cost["parameters"]) for fit in data.fits(study, alone(study)) if "parameters" in fit.cost}
+    labels = study.load_scores("pvi").tasks.set_index("task")["labels"].astype(int).to_dict()
+    return Size(
+        whole, {t: trained[t] - whole if t in trained else labels[t] * (width + 1) for t in map(str, affinity.tasks["task"])}
+    )  # fmt: skip
+
+
+def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = ()) -> Listing:
+    """Return what passes the rule of the study file, or of the keys given; a listing is no plan, nothing is kept.
+
+    Sets of all sizes are listed, unless the keys given have a ``largest``: that of the study bounds its plan alone.
 
     Raises:
         InputError: the rule ``any``, which every set passes.
     """
-    from cotrain.grouping.passing import listing
+    from cotrain.grouping.listing import listing
 
-    options = _options(study.resolved.plan, {**(given or {}), **_keys(sets)})
+    changed = {**(given or {}), **_keys(sets)}
+    options = _options(study.resolved.plan, changed)
     if options.rule == "any":
         raise InputError("every set of tasks passes the rule 'any'; name one that tests, as --rule not_different")
-    return listing(study.load_affinity("pvi"), options)
+    return listing(study.load_affinity("pvi"), options, changed.get("largest"))
 
 
 def _from(plan: Plan, origin: str) -> Plan:
@@ -220,8 +242,12 @@ def _keys(sets: Sequence[str]) -> dict[str, Any]:
 
 def _options(plan: Options, changed: Mapping[str, Any]) -> Options:
     """Return options with keys changed, and what goes with them."""
-    frozen = {k: tuple(tuple(s) if isinstance(s, list) else (s,) for s in v) if isinstance(v, list) else v for k, v in changed.items()}
-    return Options(**options(plan, frozen))
+    def frozen(key: str, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return tuple(value) if key == "alone" else tuple(tuple(s) if isinstance(s, list) else (s,) for s in value)
+
+    return Options(**options(plan, {key: frozen(key, value) for key, value in changed.items()}))
 
 
 def compare(study: Study, by: str | None = None, metric: str | None = None, goal: str | None = None, look: bool = True) -> Comparison:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cotrain.grouping.group import group
-from cotrain.grouping.passing import listing
+from cotrain.grouping.listing import listing
 from cotrain.grouping.plan import Plan
 from cotrain.grouping.robustness import sentences
 from cotrain.grouping.settle import settle
@@ -16,7 +16,7 @@ from cotrain.grouping.stability import pairs_pass
 from cotrain.pvi.scores import Scores
 from cotrain.reporting.tables import RunTables
 from cotrain.study import data
-from cotrain.study.steps import trained_groups
+from cotrain.study.steps import size, trained_groups
 from cotrain.study.study import Study
 
 
@@ -27,14 +27,14 @@ def tables(study: Study) -> RunTables:
     passing = stability = settled = None
     unforced: dict[str, Plan] = {}
     if affinity is not None:
-        passing = listing(affinity, study.resolved.plan)
+        passing = listing(affinity, study.resolved.plan, study.resolved.plan.limit).sets
         settled = settle(affinity, study.resolved.plan)
         if affinity.resamples is not None:
             tested = replace(study.resolved.plan, rule="clique") if study.resolved.plan.rule == "any" else study.resolved.plan
             stability = pairs_pass(affinity, tested)
-        if study.resolved.plan.together or study.resolved.plan.apart:
-            free = replace(study.resolved.plan, together=(), apart=())
-            unforced = {plan.name: plan for plan in group(affinity, free, "pvi")}
+        if study.resolved.plan.together or study.resolved.plan.apart or study.resolved.plan.alone:
+            free = replace(study.resolved.plan, together=(), apart=(), alone=())
+            unforced = {plan.name: plan for plan in group(affinity, free, "pvi", size(study, affinity, free))}
     resolved = study.resolved
     notes = sentences(scores, resolved.plan, resolved.test, resolved.group_test) if scores is not None else ()
     return RunTables(

@@ -140,9 +140,9 @@ def shape(path: Path) -> Shape:
 
 
 def parameters(path: Path) -> int:
-    """Return the number of parameters in the safetensors files, from their headers alone."""
+    """Return the number of parameters in the safetensors files, from their headers alone; positions are integers and none."""
     tensors = [entry for file in path.glob("*.safetensors") for name, entry in _header(file).tensors.items() if name != "__metadata__"]
-    return sum(math.prod(entry["shape"]) for entry in tensors)
+    return sum(math.prod(entry["shape"]) for entry in tensors if "F" in entry["dtype"])
 
 
 def tokenizer(path: Path, max_length: int) -> Any:

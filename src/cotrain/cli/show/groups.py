@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cotrain.cli.tables import bullets, heading, sentence, write
 from cotrain.reporting.content import Cell, Table, row
 from cotrain.reporting.words import braces, count, listing, number, plural, probability
 
 if TYPE_CHECKING:
+    from cotrain.grouping.gains import Measured
+    from cotrain.grouping.listing import Listing
     from cotrain.grouping.plan import Plan
 
 NAMED = 8
 """Names in a sentence."""
+LINES = 60
+"""Of a listing on the terminal."""
 
 
 def plans(nominated: Sequence[Plan]) -> None:
@@ -54,15 +58,41 @@ def _shared_models(plan: Plan) -> list[str]:
     return found
 
 
-def sets(passing: Any) -> None:
-    """Print the sets of tasks that pass a rule: ``tasks``, ``statistic``, ``p``, ``outcome``."""
+def sets(found: Listing) -> None:
+    """Print every pair of tasks, and the sets that pass the rule."""
+    pairs = [
+        row(
+            Cell(braces((line["target"], line["helper"])), "strong"), number(line["statistic"], 2), probability(line["p"]),
+            probability(line["p_holm"]), probability(line["p_equivalent"]), str(line["outcome"]), "yes" if line["passes"] else "no",
+        )
+        for line in found.pairs.head(LINES).to_dict("records")
+    ]  # fmt: skip
+    heads = ("pair", "#statistic", "#p", "#p (Holm)", "#p equivalent", "outcome", "passes")
+    write(Table(heads, tuple(pairs), f"{plural(len(found.pairs), 'pair')}{_first(len(found.pairs))}"))
+    larger = found.sets[found.sets["tasks"].map(len) > 2]
     lines = [
-        row(Cell(braces(line["tasks"]), "strong"), number(line["statistic"], 2), probability(line["p"]), str(line.get("outcome", "")))
-        for line in passing.to_dict("records")
+        row(Cell(braces(line["tasks"]), "strong"), number(line["statistic"], 2), probability(line["p"]), str(line["outcome"]))
+        for line in larger.head(LINES).to_dict("records")
     ]
-    if not lines:
+    sentence(found.note)
+    passing = int(found.pairs["passes"].sum())
+    if not len(found.sets):
         sentence("No set of tasks passes the rule.")
-    write(Table(("tasks", "#statistic", "#p", "outcome"), tuple(lines), f"{plural(len(lines), 'set')} of tasks pass the rule"))
+        return
+    sentence(f"{plural(len(found.sets), 'set')} of tasks pass the rule: {plural(passing, 'pair')} and {len(larger)} larger.")
+    write(Table(("tasks", "#statistic", "#p", "outcome"), tuple(lines), f"Sets of three or more{_first(len(larger))}"))
+
+
+def _first(number: int) -> str:
+    """Return that not all lines are shown, where that is so."""
+    return f", the first {LINES} shown (all with --json)" if number > LINES else ""
+
+
+def measured(found: Measured) -> None:
+    """Print the plan that measured losses choose."""
+    plans([found.plan])
+    totals = tuple(row(Cell(split, "strong"), number(total, 5)) for split, total in found.total.items())
+    write(Table(("split", f"#total {found.what}"), totals, "Sum over tasks"))
 
 
 def some(names: Iterable[str]) -> list[str]:
