@@ -34,6 +34,7 @@ TABLES = {
 OBJECTS = {
     "check.json": "check.json",
     "fits/KEY/manifest.json": "fits/*/manifest.json",
+    "scores/NAME.json": "scores/pvi.json",
     "affinity/NAME/affinity.json": "affinity/pvi/affinity.json",
     "plans/NAME.yaml": "plans/recommended.yaml",
     "comparison.json": "comparison.json",
