@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,13 @@ Model = Annotated[str | None, typer.Option("--model", help="The encoder: a Hub i
 Update = Annotated[bool, typer.Option("--update", help="Accept that the study of this run folder has changed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result for machines: one line of JSON, and nothing else on stdout.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Fits side by side; 0: as many as the machine has cores for.")]
+Lm = Annotated[str | None, typer.Option("--lm", help="A language model: of the server at --base-url, else a local folder or a Hub id.")]
+BaseUrl = Annotated[
+    str | None, typer.Option("--base-url", metavar="URL", help="A server that speaks the protocol of OpenAI, as http://127.0.0.1:8000/v1.")
+]
+ShotSets = Annotated[int, typer.Option("--shot-sets", min=0, help="Sets of examples, drawn by the first so many seeds; 0: by each.")]
+Api = Annotated[str, typer.Option("--api", help="Of the server: chat or completion.")]
+KeyFrom = Annotated[str, typer.Option("--key-from", metavar="VARIABLE", help="The variable of the environment that holds the key.")]
 Fits = Annotated[Path | None, typer.Option("--fits", help="A folder of fits shared between studies, never for private tasks.")]
 
 
@@ -262,19 +270,28 @@ def _scored(run: Path | None, scores: list[Path] | None, columns: str | None, ou
 
 @app.command(rich_help_panel=VERBS)
 def group(
-    run: RunPath,
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="The folder of a run; or give --gains.")] = None,
     rule: Annotated[str | None, typer.Option("--rule", help="What a group must pass: any, not_different, clique or equivalent.")] = None,
     alpha: Annotated[float | None, typer.Option("--alpha", help="Level of the tests.")] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Of equivalence, relative to the null model's bits.")] = None,
     margin_bits: Annotated[float | None, typer.Option("--margin-bits", help="Of equivalence, in bits.")] = None,
-    select: Annotated[str | None, typer.Option("--select", help="max_abs_t, min_gap, partition or nested.")] = None,
-    objective: Annotated[str | None, typer.Option("--objective", help="Of partition: fewest or budget.")] = None,
-    models: Annotated[int | None, typer.Option("--models", min=1, help="At most so many models (partition, budget).")] = None,
+    select: Annotated[str | None, typer.Option("--select", help="nested, partition, max_abs_t, min_gap or top1_per_target.")] = None,
+    objective: Annotated[str | None, typer.Option("--objective", help="Of partition: fewest, budget or gain.")] = None,
+    models: Annotated[int | None, typer.Option("--models", min=1, help="At most so many models (partition).")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="What all models may cost at most (partition, --gains).")] = None,
+    cost: Annotated[
+        str | None, typer.Option("--cost", help="What a budget counts: models, parameters or bytes; of --gains a column.")
+    ] = None,
     largest: Annotated[int | None, typer.Option("--largest", min=1, help="At most so many tasks in a group.")] = None,
     together: Annotated[
         list[str] | None, typer.Option("--together", metavar="A,B", help="Tasks that must share a model; repeatable.")
     ] = None,
     apart: Annotated[list[str] | None, typer.Option("--apart", metavar="A,B", help="Tasks that must not; repeatable.")] = None,
+    alone: Annotated[list[str] | None, typer.Option("--alone", metavar="TASK", help="A task that may never share; repeatable.")] = None,
+    gains: Annotated[
+        Path | None, typer.Option("--gains", metavar="FILE", help="Measured losses of groups: group, task, loss; instead of a run.")
+    ] = None,
+    choose_on: Annotated[str | None, typer.Option("--choose-on", metavar="SPLIT", help="The split of --gains that chooses.")] = None,
     set_: Sets = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the plan; default: rule and selection.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List every set of tasks that passes the rule; makes no plan.")] = False,
@@ -283,15 +300,24 @@ def group(
     """Nominate groups, in a second and without training; with options the plan stands beside that of the study file."""
     from cotrain.study import steps
 
-    opened = _open_run(run, "group")
     given: dict[str, Any] = {
         "rule": rule, "alpha": alpha, "margin": margin, "margin_bits": margin_bits, "select": select, "objective": objective,
-        "models": models, "largest": largest, "together": _sets(together), "apart": _sets(apart),
+        "models": models, "budget": budget, "cost": cost, "largest": largest, "together": _sets(together), "apart": _sets(apart),
+        "alone": [task for tasks in _sets(alone) or [] for task in tasks] or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
+    if gains is not None:
+        _measured(gains, choose_on, {**given, **({"RUN": run} if run else {}), **({"name": name} if name else {})}, json_)
+        return
+    if run is None or choose_on is not None:
+        raise InputError(
+            "group takes the folder of a run, or measured losses with --gains; found neither" if run is None
+            else "--choose-on belongs to --gains; leave it out for the folder of a run"
+        )  # fmt: skip
+    opened = _open_run(run, "group")
     found: Any = steps.passing(opened, given, set_ or ()) if list_ else steps.group(opened, given, set_ or (), name)
     if json_:
-        emit(found)
+        emit(found._asdict() if list_ else found)
         return
     from cotrain.cli import show
 
@@ -301,6 +327,22 @@ def group(
     show.plans(found)
     train = f"cotrain train {opened.path}, then: cotrain compare {opened.path}"
     say(f"Next: {f'cotrain report {opened.path}' if opened.resolved.outside else train}")
+
+
+def _measured(gains: Path, choose_on: str | None, given: dict[str, Any], json_: bool) -> None:
+    """Print the plan that measured losses choose; nothing is kept."""
+    from cotrain.cli import show
+    from cotrain.grouping.gains import measured, read_gains
+
+    if strange := [key for key in given if key not in ("budget", "cost")]:
+        raise InputError(f"--gains goes with --budget, --cost, --choose-on and --json alone; found {', '.join(strange)}")
+    if "budget" not in given:
+        raise InputError("--gains needs --budget: what all models may cost at most, in the column of --cost, or in models")
+    found = measured(read_gains(gains, given.get("cost")), given["budget"], choose_on)
+    if json_:
+        emit(found)
+    else:
+        show.measured(found)
 
 
 def _sets(given: list[str] | None) -> list[list[str]] | None:
@@ -371,6 +413,61 @@ def report(run: RunPath) -> None:
     with waiting("drawing the report"):
         written = steps.report(opened)
     print(written)
+
+
+@app.command(rich_help_panel=VERBS)
+def prompt(
+    run: RunPath,
+    lm: Lm = None,
+    base_url: BaseUrl = None,
+    tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Only these tasks.")] = None,
+    shot_sets: ShotSets = 0,
+    dev: Annotated[bool, typer.Option("--dev", help="Answer the rows of dev besides those of test.")] = False,
+    api: Api = "chat",
+    key_from: KeyFrom = "OPENAI_API_KEY",
+    answer_tokens: Annotated[int, typer.Option("--answer-tokens", min=1, help="Of an answer at most.")] = 16,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, help="Requests at the same time.")] = 8,
+    max_requests: Annotated[int, typer.Option("--max-requests", min=0, help="Send at most so many; 0: no limit.")] = 0,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=0, help="Of prompts and answers together; 0: no limit.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many requests and tokens it would take; send nothing.")] = False,
+    show_: Annotated[str | None, typer.Option("--show", metavar="TASK", help="Print the prompt of a task without its texts.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the arm; default: the last part of the model's name.")] = None,
+    json_: Json = False,
+) -> None:
+    """Let a language model answer the test rows from a few examples, as an arm beside the fits."""
+    from cotrain.prompting.meter import Limits
+    from cotrain.study import prompt as asking
+
+    opened = _open_run(run, "prompt")
+    if show_:
+        print(asking.sample(opened, show_))
+        return
+    names = tuple(task.strip() for task in (tasks or "").split(",") if task.strip())
+    asked = asking.Asked(
+        _named(lm), base_url or "", names, shot_sets, ("dev", "test") if dev else ("test",), api, key_from, answer_tokens, at_once,
+        Limits(max_requests, max_tokens), name or "",
+    )  # fmt: skip
+    from cotrain.cli.asking import asking_progress
+    from cotrain.cli.show import prompt as show
+
+    if dry_run:
+        result = asking.expected(opened, asked)
+        emit(asdict(result)) if json_ else show.expected(result)
+        return
+    with asking_progress() as progress:
+        answered = asking.prompt(opened, asked, progress)
+    if json_:
+        emit({"arm": answered.arm, "tasks": answered.tasks, "unanswered": answered.unanswered, "spent": answered.spent._asdict()})
+        return
+    show.prompted(answered)
+    say(f"Next: cotrain compare {opened.path}")
+
+
+def _named(lm: str | None) -> str:
+    """Return the language model that should be named."""
+    if not lm:
+        raise InputError("--lm should name a language model: of the server at --base-url, else a local folder or a Hub id")
+    return lm
 
 
 # -- models ---------------------------------------------------------------------------------------------------------------

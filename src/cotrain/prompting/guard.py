@@ -59,6 +59,15 @@ def here(host: str) -> tuple[str, ...]:
     return found
 
 
+def is_here(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        here(host)
+    except InputError:
+        return False
+    return True
+
+
 def _loopback(address: str) -> bool:
     """Whether a numeric address is loopback."""
     found = ipaddress.ip_address(address.partition("%")[0])

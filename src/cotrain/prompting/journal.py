@@ -35,17 +35,23 @@ class Journal:
             return
 
     def __enter__(self) -> Self:
-        """Open the file for writing, a line that was cut off closed."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        whole = not self.file.is_file() or self.file.read_bytes()[-1:] in (b"", b"\n")
-        self._handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        if not whole:
-            os.write(self._handle, b"\n")
+        """Return itself; the file is opened when there is an answer to keep."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
-        os.close(self._handle)
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _open(self) -> int:
+        """Return the file open for writing, a line that was cut off closed."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        whole = not self.file.is_file() or self.file.read_bytes()[-1:] in (b"", b"\n")
+        handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if not whole:
+            os.write(handle, b"\n")
+        return handle
 
     def find(self, key: str) -> Reply | None:
         """Return the answer of a key, or None where there is none yet."""
@@ -53,6 +59,8 @@ class Journal:
 
     def add(self, key: str, reply: Reply) -> None:
         """Keep an answer; it is on disk when this returns."""
+        if self._handle < 0:
+            self._handle = self._open()
         line = json.dumps({"key": key, **dict(zip(_FIELDS, reply, strict=True))}) + "\n"
         os.write(self._handle, line.encode())
         os.fsync(self._handle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cotrain.errors import InputError, MissingExtra
@@ -19,6 +19,11 @@ class _Read(NamedTuple):
     shots: str
     tokens: tuple[int, ...]
     cache: Any
+
+
+def identity(model: str) -> str:
+    """Return what the answers of a local model depend on besides the prompt: its weights and tokenizer, wherever they lie."""
+    return f"local {encoder.content_hash(encoder.folder(model))}"
 
 
 class LocalModel:
@@ -49,13 +54,30 @@ class LocalModel:
             raise InputError(f"model {model}: should be a causal language model, cannot be read as one ({type(error).__name__})") from None
         found = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._model = self._model.to(found).eval()
-        self._torch, self.model, self.identity = torch, model, f"local {encoder.content_hash(path)}"
+        self._torch, self.model, self.identity = torch, model, identity(model)
         self.context = int(getattr(self._model.config, "max_position_embeddings", 0) or getattr(self._model.config, "n_positions", 0) or 0)
         self._read: _Read | None = None
 
-    def length(self, query: Query) -> int:
-        """Return the tokens of a prompt and its longest option."""
-        return max(map(len, self._sequences(query)))
+    def refuse_long(self, queries: Iterable[Query]) -> None:
+        """Refuse prompts that do not fit.
+
+        Raises:
+            InputError: by task, how many do not, the longest, and the tokens that the model reads.
+        """
+        if not self.context:
+            return
+        lengths: dict[tuple[str, int], list[int]] = {}
+        for query in queries:
+            tokens = len(self._tokens(f"{query.prompt} {len(query.labels) - 1}\n\n", verbose=False)["input_ids"])
+            lengths.setdefault((query.task, len(query.labels)), []).append(tokens)
+        if faults := [
+            f"task {task}: {sum(n > self.context for n in found):,} of {len(found):,} prompts do not fit: with {k} shots, one per class, "
+            f"the longest has {max(found):,} tokens, and {self.model} reads {self.context:,}; leave the task out with --tasks, or choose a "
+            "model with a longer context"
+            for (task, k), found in lengths.items()
+            if max(found) > self.context
+        ]:
+            raise InputError(faults)
 
     def answer(self, query: Query, meter: Meter) -> Reply:
         """Return the log2 probability of each option as what follows the prompt, normalised over the options.

@@ -13,7 +13,7 @@ from cotrain.choose import choose, unknown
 from cotrain.errors import InputError, MissingExtra
 from cotrain.prompting import APIS
 from cotrain.prompting.answers import Reply, reply
-from cotrain.prompting.guard import here, host_of
+from cotrain.prompting.guard import host_of, is_here
 from cotrain.prompting.meter import Meter
 from cotrain.prompting.protocol import PARAMETERS, Said
 from cotrain.prompting.queries import Query
@@ -36,6 +36,11 @@ class _Failed(NamedTuple):
     wait: float | None
 
 
+def identity(model: str, api: str, answer_tokens: int) -> str:
+    """Return what the answers of a model depend on besides the prompt; not its address, which may move."""
+    return f"{api} {model} {answer_tokens}"
+
+
 class Server:
     """A language model behind an address.
 
@@ -56,7 +61,7 @@ class Server:
         host = host_of(base_url)
         self._say = choose("api", api, APIS)
         self.model, self.base_url, self.at_once, self._key_from = model, base_url, at_once, key_from
-        self.identity = f"{api} {model} {answer_tokens}"
+        self.identity = identity(model, api, answer_tokens)
         self._answer_tokens = answer_tokens
         self._parameters = [
             {name: answer_tokens if value == 0 and name.startswith("max_") else value for name, value in each.items()}
@@ -198,10 +203,6 @@ def _key(variable: str, host: str) -> str:
     """
     if found := os.environ.get(variable):
         return found
-    try:
-        here(host)
-    except InputError:
-        raise InputError(
-            f"{host} needs a key: put it into the variable {variable} of the environment, or name another with --key-from"
-        ) from None
+    if not is_here(host):
+        raise InputError(f"{host} needs a key: put it into the variable {variable} of the environment, or name another with --key-from")
     return "none"

@@ -163,6 +163,27 @@ class Study:
             raise InputError(f"{self.path}: nothing is scored yet; first: cotrain score {self.path}")
         return found
 
+    @property
+    def prompts(self) -> Path:
+        """The folder of the answers of language models."""
+        return self.path / "prompts"
+
+    def save_prompted(self, name: str, table: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+        """Keep the predictions of a language model as ``arms/NAME.parquet``, tasks of earlier ones among them, and facts of it."""
+        before = self.path / "arms" / f"{name}.parquet"
+        if before.is_file():
+            old = pd.read_parquet(before)
+            table = pd.concat([old[~old["task"].isin(table["task"])], table], ignore_index=True)
+        with self.writing(f"arms/{name}.parquet") as file:
+            table.to_parquet(file, index=False)
+        known = self.prompted.get(name, {}).get("tasks", {})
+        self._save_json(f"prompts/{name}.json", {**facts, "tasks": {**known, **facts["tasks"]}})
+
+    @property
+    def prompted(self) -> dict[str, dict[str, Any]]:
+        """By the name of a language model: who it is, where it was asked, and the tasks that were sent there."""
+        return {file.stem: dict(self._json(f"prompts/{file.name}") or {}) for file in sorted(self.prompts.glob("*.json"))}
+
     def save_affinity(self, affinity: Affinity, name: str) -> None:
         """Keep an Affinity as ``affinity/NAME/{tasks,pairs}.parquet``."""
         drawn = affinity.resamples
