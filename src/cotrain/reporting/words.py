@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from cotrain.grouping.stability import percent
-
 MISSING = "–"
 
 
@@ -52,6 +50,8 @@ def probability(value: Any) -> str:
 
 def share(value: Any) -> str:
     """Return a share in percent, ``71 %``."""
+    from cotrain.grouping.stability import percent  # here, for the terminal needs words before anything heavy
+
     return percent(float(value)) if known(value) else MISSING
 
 
