@@ -27,7 +27,7 @@ app = typer.Typer(
 WHOLE, VERBS, MODELS = "A study", "Its verbs, one by one, on a run folder", "Models"
 PURPOSES = ("models",)
 
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, or the folder of an earlier run.")]
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, suite:NAME, or the folder of an earlier run.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run folder; default: runs/ and the study's name.")]
 Sets = Annotated[
@@ -108,12 +108,23 @@ def init(
     say(f"Read it, mend what was guessed wrong, then: cotrain check {target}")
 
 
+@app.command("suites", rich_help_panel=WHOLE)
+def suites_(data_root: DataRoot = None) -> None:
+    """List the suites of the paper's tasks: what each needs, whether it is there, and how to get it."""
+    from cotrain import suites
+    from cotrain.cli import show
+
+    show.suites({name: (what, suites.needs(name, data_root or Path.cwd())) for name, what in suites.SUITES.items()})
+    say("Next: cotrain check suite:NAME --data-root FOLDER")
+
+
 @app.command(rich_help_panel=WHOLE)
 def check(
     study: StudyPath, out: Out = None, set_: Sets = None, data_root: DataRoot = None, model: Model = None,
     update: Update = False, fits: Fits = None, workers: Workers = 0, json_: Json = False,
 ) -> None:  # fmt: skip
     """Say what is wrong with the data, what can be decided with it, and what the study will cost."""
+    from cotrain import suites
     from cotrain.study import steps
 
     opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers)
@@ -125,6 +136,8 @@ def check(
     from cotrain.cli import show
 
     show.check(result)
+    if name := suites.named(study):
+        show.differences(name, suites.differences(result))
     say(f"Next: cotrain run {opened.path}")
 
 
@@ -501,9 +514,14 @@ def convert(
 
 
 def _open(path: Path, **options: Any) -> Study:
-    """Return the study of a file or of a run folder."""
+    """Return the study of a file, of a suite or of a run folder."""
+    from cotrain import suites
     from cotrain.study.open import open_study
 
+    if name := suites.named(path):
+        options["data_root"] = options.get("data_root") or Path.cwd()
+        suites.refuse_missing(name, options["data_root"])
+        path = suites.file(name)
     return open_study(path, **options)
 
 

@@ -1,13 +1,16 @@
-"""``check``: rows, what they can decide, warnings, shared texts, cost."""
+"""``check``: rows, what they can decide, warnings, shared texts, cost; ``suites``: what is there."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cotrain.cli.tables import bullets, filled, heading, sentence, write
 from cotrain.reporting.content import Cell, Table, row
 from cotrain.reporting.words import MISSING, count, duration, known, large, listing, number, plural
+
+if TYPE_CHECKING:
+    from cotrain.suites import Need
 
 
 def check(result: Mapping[str, Any]) -> None:
@@ -41,6 +44,25 @@ def check(result: Mapping[str, Any]) -> None:
     _shared(result.get("shared", ()))
     if result.get("cost"):
         _cost(result["cost"], len(result.get("seeds", ())) or 1)
+
+
+_THERE = {True: Cell("yes", "good"), False: Cell("missing", "bad"), None: Cell("not asked", "quiet")}
+
+
+def differences(suite: str, found: Sequence[str]) -> None:
+    """Print where the rows of a suite differ from the paper's."""
+    heading(f"Rows of the paper ({suite})")
+    if found:
+        bullets(found, "warn")
+    else:
+        sentence("Every label has as many rows in train, dev and test as in Table 10 of the paper.", "good")
+
+
+def suites(found: Mapping[str, tuple[str, Sequence[Need]]]) -> None:
+    """Print the suites, what they need, and how to get what is not there."""
+    for name, (what, needs) in found.items():
+        lines = [row(Cell(need.task, "strong"), need.place, _THERE[need.there], need.how) for need in needs]
+        write(Table(("task", "data", "there", "how to get it"), tuple(lines), f"suite:{name}, {what}"))
 
 
 def _merged(warnings: Sequence[str], tasks: Collection[str]) -> list[str]:
