@@ -99,7 +99,8 @@ def read_file(file: Path, columns: Sequence[str], optional: Sequence[str] = (), 
         raise InputError(f"{file}: cannot be read ({type(error).__name__})") from None
     if frame.empty:
         raise InputError(f"{file}: there should be rows, found none")
-    frame["_where"] = pd.Series([f"{file.stem}:{number}" for number in range(1, len(frame) + 1)], dtype=object)
+    stem = file.stem
+    frame["_where"] = pd.Series([f"{stem}:{number}" for number in range(1, len(frame) + 1)], dtype=object)
     return frame
 
 
