@@ -57,18 +57,18 @@ def option(answer: str, labels: Sequence[str]) -> int | None:
 def _first(line: str, names: Sequence[str]) -> tuple[int | None, str]:
     """Return the option with which a line begins, and what follows it."""
     sign = _SIGN.match(line)
-    mark = next(filter(None, sign.groups())) if sign else ""
-    if sign and mark.isdecimal():
-        return int(mark), line[sign.end() :]
+    mark, rest = (sign[sign.lastindex], line[sign.end(sign.lastindex) :]) if sign and sign.lastindex else ("", "")
+    if mark.isdecimal():
+        return int(mark), rest
     plain = _plain(line.lstrip("(["))
     for name in sorted(names, key=len, reverse=True):
         if re.match(rf"{re.escape(name)}(?!\w)", plain):
             return names.index(name), plain[len(name) :]
     if (number := _NUMBERED.match(line)) and int(number[1]) < len(names):
-        i, rest = int(number[1]), _plain(line[number.end() :])
-        return (i, rest) if re.match(rf"[(\[]?{re.escape(names[i])}(?!\w)", rest) else (None, "")
-    if sign and len(mark) == 1 and mark.isascii() and mark.isalpha():
-        return ord(mark.lower()) - ord("a"), line[sign.end() :]
+        i, after = int(number[1]), _plain(line[number.end() :])
+        return (i, after) if re.match(rf"[(\[]?{re.escape(names[i])}(?!\w)", after) else (None, "")
+    if len(mark) == 1 and mark.isascii() and mark.isalpha():
+        return ord(mark.lower()) - ord("a"), rest
     return None, ""
 
 
@@ -100,8 +100,8 @@ def of_tokens(top: Iterable[tuple[str, float]], k: int) -> tuple[float, ...] | N
 def normalised(log_p: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     """Return (K,) log2 probabilities that sum to 1 of natural log-probabilities up to a constant.
 
-    >>> normalised([math.log(.3), math.log(.1)])
-    (-0.4150374992788438, -2.0)
+    >>> [round(log2_p, 3) for log2_p in normalised([math.log(.3), math.log(.1)])]
+    [-0.415, -2.0]
     """
     values = np.asarray(log_p, dtype=float)
     return tuple(((values - np.logaddexp.reduce(values)) / math.log(2)).tolist())

@@ -139,9 +139,10 @@ class Server:
             if isinstance(cause, InputError):  # of the guard
                 return _Failed(cause.faults[0], None)
             cause = cause.__cause__
-        slow = isinstance(error, self._openai.APITimeoutError)
-        words = f"{self._who} {'does not answer in time' if slow else 'cannot be reached: no connection, or it was cut'}"
-        return _Failed(words if self._sure or slow else f"{words}; is the server running, and the port right?", 0.0 if self._sure else None)
+        if isinstance(error, self._openai.APITimeoutError):
+            return _Failed(f"{self._who} does not answer in time", 0.0)
+        words = f"{self._who} cannot be reached: no connection, or it was cut"
+        return _Failed(words, 0.0) if self._sure else _Failed(f"{words}; is the server running, and the port right?", None)
 
     def _refused(self, error: Any, query: Query) -> _Failed:
         """Return what a status means. What the server writes is never shown: it may repeat the prompt."""
