@@ -106,9 +106,9 @@ class Faults:
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield every file below a folder, in the order of names."""
+    """Yield every file below a folder that is not hidden, in the order of names."""
     for folder, below, names in os.walk(root):
-        below.sort()
+        below[:] = sorted(name for name in below if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
