@@ -17,7 +17,7 @@ from cotrain import Fit, Group, Task
 from cotrain.errors import InputError
 from cotrain.tasks.source import Source
 from cotrain.training import models
-from cotrain.training.models import export, folder_name, load, made_of, write
+from cotrain.training.models import folder_name, load, made_of, write
 from cotrain.training.settings import Settings
 from cotrain.training.train import Options, train
 
@@ -54,64 +54,61 @@ def copy(world: World, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_loaded_model_predicts_what_the_fit_predicted(world: World) -> None:
-    shared = load(world.folder)
+    shared = load(world.folder, precision="fp32")
     for name, task in world.tasks.items():
         rows = task.split("test")
         pairs = rows["pair"].tolist() if task.has_pair else None
-        found = shared.predict(rows["text"].tolist(), pairs, task=name)
+        found = shared.predict(rows["text"].tolist(), pairs, tasks=[name])[name]
         np.testing.assert_allclose(found, np.exp2(world.fit.blocks[name, "test"].at(world.epoch)), atol=1e-5)
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
         assert shared.labels(name) == task.labels
 
 
 def test_all_tasks_that_read_one_text_come_from_one_pass_of_the_encoder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = load(world.folder)
-    texts = [f"w0{i} w11 w2{i}" for i in range(9)] * 20
-    apart = {task: shared.predict(texts, task=task) for task in ("one", "off")}
+    shared = load(world.folder, precision="fp32")
+    texts = [f"w0{i} w11 w2{i}" for i in range(9)] * 40
     encoder = shared.model.classifier("one").base_model
     passes: list[int] = []
     through = type(encoder).forward
     monkeypatch.setattr(type(encoder), "forward", lambda self, *a, **k: passes.append(1) or through(self, *a, **k))
-    together = shared.predict_all(texts)
-    assert len(passes) == 3, "180 texts are three batches"
+    apart = {task: shared.predict(texts, tasks=[task])[task] for task in ("one", "off")}
+    twice = len(passes)
+    together = shared.predict(texts, tasks=["one", "off"])
+    assert twice >= 4 and len(passes) - twice == twice / 2
     assert together.keys() == apart.keys()
     for task, expected in apart.items():
         np.testing.assert_array_equal(together[task], expected)
-    assert shared.predict_all(["w01"], ["w02"]).keys() == {"two/b"}
-    assert shared.predict([], task="one").shape == (0, 3)
+    assert shared.predict([], tasks=["one"])["one"].shape == (0, 3)
     # afterwards the encoder reads again
-    assert not np.array_equal(shared.predict(["w01"], task="one"), shared.predict(["w30 w31"], task="one"))
+    assert not np.array_equal(shared.predict(["w01"])["one"], shared.predict(["w30 w31"])["one"])
 
 
-@pytest.mark.parametrize("name", ["one", "two/b"])
-def test_an_exported_head_gives_the_probabilities_of_the_shared_model_in_a_pipeline(world: World, name: str, tmp_path: Path) -> None:
-    from transformers import pipeline
-
-    plain = export(world.folder, name, tmp_path / "plain")
-    rows = world.tasks[name].split("test")
-    # one text that is longer than the encoder reads
-    texts = [*rows["text"].tolist(), "w05 w17 " * 60]
-    pairs = [*rows["pair"].tolist(), "w07"] if world.tasks[name].has_pair else None
-    expected = load(world.folder).predict(texts, pairs, task=name)
-    classify = pipeline("text-classification", str(plain), truncation=True, top_k=None)
-    inputs: list[Any] = texts if pairs is None else [{"text": a, "text_pair": b} for a, b in zip(texts, pairs, strict=True)]
-    for one, probabilities in zip(inputs, expected, strict=True):
-        found = {entry["label"]: entry["score"] for entry in classify([one])[0]}
-        assert found == pytest.approx(dict(zip(world.tasks[name].labels, probabilities.tolist(), strict=True)), abs=1e-5)
+def test_by_default_it_predicts_the_tasks_that_it_serves_and_that_read_such_inputs(world: World) -> None:
+    shared = load(world.folder)
+    assert shared.serves == ("two/b", "one")
+    assert shared.predict(["w01"]).keys() == {"one"}, "off only helped"
+    assert shared.predict(["w01"], ["w02"]).keys() == {"two/b"}
 
 
-def test_an_export_is_what_transformers_saves_and_loads(world: World, tmp_path: Path) -> None:
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+def test_in_bf16_a_loaded_model_gives_what_the_trained_one_gives_in_bf16(world: World) -> None:
+    import torch
+    from safetensors.torch import load_file
 
-    plain = export(world.folder, "one", tmp_path / "new" / "plain")
-    config = AutoConfig.from_pretrained(plain)
-    assert config.id2label == dict(enumerate(LABELS)) and config.label2id == {name: i for i, name in enumerate(LABELS)}
-    _, report = AutoModelForSequenceClassification.from_pretrained(plain, output_loading_info=True)
-    assert not any(report.values())
-    assert AutoTokenizer.from_pretrained(plain).model_max_length == world.settings.max_length
-    assert [f.name for f in plain.parent.iterdir()] == ["plain"], "nothing temporary should be left"
-    for folder in (plain, world.folder):
-        assert len({f.stat().st_mode for f in folder.iterdir()}) == 1, "who may read one file may read all"
+    from cotrain.training import encoder
+    from cotrain.training.model import build, load_base
+    from cotrain.training.scoring import predict
+
+    rows = world.tasks["one"].split("test")
+    path = Path(world.settings.model)
+    trained = build(load_base(path, "eager"), world.fit.labels, 5)
+    assert world.fit.path
+    trained.restore(load_file(world.fit.path / "extras" / "weights" / f"{world.epoch}.safetensors"))
+    tokens = encoder.tokenizer(path, world.settings.max_length)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = predict(trained, "one", encoder.encode(rows, False, tokens, world.settings.max_length), tokens)
+    found = load(world.folder, "cpu", "bf16").predict(rows["text"].tolist())["one"]
+    np.testing.assert_allclose(found, np.exp2(expected), atol=1e-5)
+    assert np.abs(found - load(world.folder, "cpu", "fp32").predict(rows["text"].tolist())["one"]).max() > 1e-5, "it is another precision"
 
 
 def test_the_folder_says_what_it_is(world: World) -> None:
@@ -119,7 +116,8 @@ def test_the_folder_says_what_it_is(world: World) -> None:
     assert (about["format"], about["group"], about["seed"], about["key"]) == (1, "off+one+two/b", 5, world.fit.key)
     assert about["tasks"]["one"]["labels"] == list(LABELS)
     assert about["tasks"]["two/b"] | {"content": ""} == {
-        "labels": ["no", "yes"], "has_pair": True, "served": True, "text": "{a} {b}", "pair": "c", "content": "",
+        "labels": ["no", "yes"], "has_pair": True, "served": True, "private": False, "text": "{a} {b}", "pair": "c",
+        "window": None, "content": "",
     }  # fmt: skip
     assert about["tasks"]["off"]["served"] is False
     assert about["tasks"]["one"]["content"] == world.tasks["one"].content()
@@ -202,35 +200,31 @@ def test_strange_folders_are_refused_with_what_to_do(world: World, copy: Path, t
     refused("cannot be read")
 
 
-def test_an_unknown_task_names_those_that_are_there(world: World, tmp_path: Path) -> None:
+def test_weights_that_are_not_those_written_are_refused(world: World, copy: Path) -> None:
+    for name in ("heads.safetensors", "model.safetensors"):
+        whole = (copy / name).read_bytes()
+        (copy / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(InputError, match=f"{name} is not what was written"):
+            load(copy)
+        (copy / name).write_bytes(whole)
+    (copy / "model-2.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match=r"model-2.safetensors is not of this model"):
+        load(copy)
+
+
+def test_an_unknown_task_names_those_that_are_there(world: World) -> None:
     with pytest.raises(InputError, match=r"'ones'. Did you mean 'one'\? Known: off, one, two/b"):
-        load(world.folder).predict(["w01"], task="ones")
-    with pytest.raises(InputError, match="Known: off, one, two/b"):
-        export(world.folder, "ones", tmp_path / "plain")
-    assert not list(tmp_path.iterdir())
+        load(world.folder).predict(["w01"], tasks=["ones"])
 
 
 def test_pairs_go_to_tasks_that_read_pairs(world: World) -> None:
     shared = load(world.folder)
     with pytest.raises(InputError, match="give pairs"):
-        shared.predict(["w01"], task="two/b")
+        shared.predict(["w01"], tasks=["two/b"])
     with pytest.raises(InputError, match="give no pairs"):
-        shared.predict(["w01"], ["w02"], task="one")
+        shared.predict(["w01"], ["w02"], tasks=["one"])
     with pytest.raises(InputError, match="each of the 2 texts, found 1"):
-        shared.predict(["w01", "w02"], ["w03"], task="two/b")
-
-
-def test_an_export_never_overwrites(world: World, tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("important")
-    with pytest.raises(InputError, match="not empty"):
-        export(world.folder, "one", tmp_path / "mine")
-    (tmp_path / "file").write_text("important")
-    with pytest.raises(InputError, match="there already"):
-        export(world.folder, "one", tmp_path / "file")
-    assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-    (tmp_path / "void").mkdir()
-    assert (export(world.folder, "one", tmp_path / "void") / "model.safetensors").is_file()
+        shared.predict(["w01", "w02"], ["w03"])
 
 
 def test_examples_in_the_docs_hold() -> None:

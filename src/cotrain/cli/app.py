@@ -26,8 +26,10 @@ app = typer.Typer(
 )
 WHOLE, VERBS, MODELS = "A study", "Its verbs, one by one, on a run folder", "Models"
 PURPOSES = ("models",)
+IN_CONTEXT = "incontext"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, suite:NAME, or the folder of an earlier run.")]
+ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder of models/ of a run.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run folder; default: runs/ and the study's name.")]
 Sets = Annotated[
@@ -45,6 +47,9 @@ BaseUrl = Annotated[
 ShotSets = Annotated[int, typer.Option("--shot-sets", min=0, help="Sets of examples, drawn by the first so many seeds; 0: by each.")]
 Api = Annotated[str, typer.Option("--api", help="Of the server: chat or completion.")]
 KeyFrom = Annotated[str, typer.Option("--key-from", metavar="VARIABLE", help="The variable of the environment that holds the key.")]
+Estimator = Annotated[
+    str | None, typer.Option("--estimator", help="finetune, probe, crossfit or incontext; default: the study's. Others stand beside.")
+]
 Fits = Annotated[Path | None, typer.Option("--fits", help="A folder of fits shared between studies, never for private tasks.")]
 
 
@@ -190,24 +195,40 @@ def score(
         list[str] | None,
         typer.Option("--trained", metavar="TASK=DIR", help="Score a task by a classifier that is trained already; one for each task."),
     ] = None,
+    estimator: Estimator = None,
+    lm: Lm = None, base_url: BaseUrl = None, shot_sets: ShotSets = 0, api: Api = "chat", key_from: KeyFrom = "OPENAI_API_KEY",
     out: Out = None, set_: Sets = None, data_root: DataRoot = None, model: Model = None, update: Update = False, workers: Workers = 0,
 ) -> None:  # fmt: skip
-    """Score every held-out row by pointwise V-information; trains the single-task fits that are missing."""
+    """Score every held-out row by pointwise V-information; trains the fits that are needed and missing."""
     from cotrain.cli import show
     from cotrain.study import data, steps
 
     models = _models(trained)
     opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, workers=workers)
+    if models and estimator:
+        raise InputError("--trained scores by those models and --estimator by others; leave one out")
     if models:
         with waiting(f"scoring {len(models)} trained models") as tell:
             scores = steps.score_trained(opened, models, tell)
         show.scores(scores, opened.known)
         say(f"Next: cotrain relate {opened.path}")
         return
+    if (estimator == IN_CONTEXT) != bool(lm):
+        raise InputError("--estimator incontext and --lm belong together: a language model that is shown examples and trained on none")
+    if lm:
+        from cotrain.cli.asking import asking_progress
+        from cotrain.study import prompt as asking
+
+        with asking_progress() as tell_asked:
+            scores = asking.score(opened, asking.Asked(lm, base_url or "", (), shot_sets, api=api, key_from=key_from), tell_asked)
+        show.scores(scores, opened.known)
+        return
+    if times := steps.costly(opened, estimator):
+        say(times)
     with fits_progress() as progress:
-        scores = steps.score(opened, progress)
+        scores = steps.score(opened, progress, estimator)
     show.scores(scores, opened.known)
-    steps.refuse_failed(data.fits(opened, [*steps.alone(opened), *steps.blanks(opened)]))
+    steps.refuse_failed(data.fits(opened, steps.scored_groups(opened, estimator)))
 
 
 def _models(trained: list[str] | None) -> dict[str, str]:
@@ -238,13 +259,14 @@ def relate(
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", min=0, help="Draw clusters and seeds anew so many times: how sure is a plan?")
     ] = 0,
+    estimator: Estimator = None,
     json_: Json = False,
 ) -> None:
     """Relate the tasks by their scores: a table of tasks and a table of pairs. Trains nothing."""
     from cotrain.study import steps
 
     opened = _scored(run, scores, columns, out, test, group_test, update)
-    related = steps.relate(opened, test, group_test, bootstrap)
+    related = steps.relate(opened, test, group_test, bootstrap, estimator)
     if json_:
         emit(
             {
@@ -339,7 +361,7 @@ def group(
         return
     show.plans(found)
     train = f"cotrain train {opened.path}, then: cotrain compare {opened.path}"
-    say(f"Next: {f'cotrain report {opened.path}' if opened.resolved.outside else train}")
+    say(f"Next: {f'cotrain report {opened.path}' if opened.resolved.outside or not opened.resolved.seeds else train}")
 
 
 def _measured(gains: Path, choose_on: str | None, given: dict[str, Any], json_: bool) -> None:
@@ -368,6 +390,9 @@ def train(
     run: RunPath,
     groups: Annotated[list[str] | None, typer.Argument(metavar="[GROUP]...", help="As cb+rte; default: those of all plans.")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="models: the recommended models, ready to use.")] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", help="Of --for models: of each group the seed that is best on dev, all, or none.")
+    ] = None,
     workers: Workers = 0,
 ) -> None:
     """Train the groups of the plans that are not trained yet; nothing is trained twice."""
@@ -378,18 +403,19 @@ def train(
         raise InputError(unknown("purpose", for_, PURPOSES))
     if for_ and groups:
         raise InputError("--for names what to train; leave out the groups")
+    if keep and for_ != "models":
+        raise InputError("--keep says which models are kept; it belongs to --for models")
     opened = _open_run(run, "train", workers)
-    with fits_progress() as progress:
-        if for_ == "models":
-            from cotrain.study.models import models
-
-            say("fits keep no weights: each model that is not there yet is trained once more, at the seed that is best on dev")
-            ready = models(opened, progress)
-        else:
-            fits = steps.train(opened, steps.groups_named(opened, groups), progress)
     if for_ == "models":
-        show.models(ready, next(plan for plan in opened.plans() if plan.kind == "recommended"))
+        from cotrain.study.models import models
+
+        with fits_progress() as progress:
+            say("fits keep no weights: each model that is not there yet is trained once more")
+            ready = models(opened, progress, keep or "best")
+        show.models(ready)
         return
+    with fits_progress() as progress:
+        fits = steps.train(opened, steps.groups_named(opened, groups), progress)
     show.trained(fits, progress.last)
     steps.refuse_failed(fits)
 
@@ -488,16 +514,26 @@ def _named(lm: str | None) -> str:
 
 @app.command(rich_help_panel=MODELS)
 def export(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder of models/ of a run.")],
+    model: ModelPath,
     task: Annotated[str, typer.Option("--task", help="The task whose classifier is wanted.")],
     to: Annotated[Path, typer.Option("--to", help="The folder to write.")],
+    format_: Annotated[str, typer.Option("--format", help="transformers or onnx.")] = "transformers",
+    repo: Annotated[
+        str | None, typer.Option("--push", metavar="REPO", help="Upload the folder to the Hub, as USER/NAME; a new one is private.")
+    ] = None,
 ) -> None:
-    """Write one task of a shared model as an ordinary Hugging Face classifier."""
-    from cotrain.training.models import export as write
+    """Write one task of a shared model as an ordinary Hugging Face classifier, or in the format of ONNX."""
+    from cotrain.serving.export import export as write
+    from cotrain.serving.export import push, refuse_private
 
+    if repo:
+        refuse_private(model)
     with waiting("writing the classifier"):
-        write(model, task, to)
+        write(model, task, to, format_)
     print(to)
+    if repo:
+        with waiting("uploading it to the Hub"):
+            print(push(to, repo))
 
 
 @app.command(rich_help_panel=MODELS)

@@ -1,13 +1,15 @@
-"""The recommended models, ready to use: per model the seed that is best on dev."""
+"""The recommended models, ready to use: per model the seed that is best on dev, or every seed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.grouping.plan import Serving
 from cotrain.study import data
@@ -15,50 +17,68 @@ from cotrain.study.steps import Show
 from cotrain.study.study import Study
 from cotrain.training import ledger
 from cotrain.training.fit import Fit
+from cotrain.training.group import Group
 from cotrain.training.selection import goodness, select_epoch
 from cotrain.training.train import Options, train
 
+KEEP = ("best", "all", "none")
 
-def models(study: Study, show: Show | None = None) -> list[Path]:
-    """Return a folder per model of the recommended plan; those that are there already are kept.
 
-    Fits keep no weights, so the chosen fit of each model is made again, and must give the predictions that it gave.
+def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[Path, Serving]:
+    """Return the folders of the models of the recommended plan, each with what it serves; then ``models/`` holds these and no others.
+
+    Fits keep no weights, so a fit whose model is not there is made again, and must give the predictions that it gave.
+
+    Args:
+        keep: of each group the seed that is ``best`` on dev, as ``models/GROUP``; besides it ``all`` other seeds, as
+            ``models/GROUP@SEED``; or ``none``.
 
     Raises:
-        InputError: nothing is recommended yet, or a fit made again differs.
+        InputError: nothing is recommended yet, another word for ``keep``, or a fit made again differs.
     """
-    from cotrain.training.models import folder_name, made_of, write
+    if keep not in KEEP:
+        raise InputError(unknown("word for --keep", keep, KEEP))
+    from cotrain.training.models import ABOUT, folder_name, made_of, write
 
     data.needs_rows(study, "train")
     comparison = study.load_comparison()
     if comparison is None:
         raise InputError(f"{study.path}: nothing is recommended yet; first: cotrain compare {study.path}")
-    chosen = [(s, best(study, s)) for s in comparison.recommended.servings if s.serves]
-    wanted = []
-    for serving, fit in chosen:
-        target = study.models / folder_name(serving.group.name)
-        epoch = select_epoch(fit, study.resolved.select)
-        if made_of(target) != (fit.key, epoch, tuple(serving.serves)):
-            wanted.append((serving, fit, epoch, target))
+    wanted: dict[Path, tuple[Serving, Fit]] = {}
+    for serving in comparison.recommended.servings if keep != "none" else ():
+        if serving.serves:
+            best, *others = ranked(study, serving)
+            folder = study.models / folder_name(serving.group.name)
+            wanted[folder] = serving, best
+            wanted |= {folder.with_name(f"{folder.name}@{fit.seed}"): (serving, fit) for fit in others if keep == "all"}
     study.models.mkdir(parents=True, exist_ok=True)
+    for old in study.models.iterdir():
+        if old not in wanted and (old / ABOUT).is_file():
+            shutil.rmtree(old)
+    epochs = {folder: select_epoch(fit, study.resolved.select) for folder, (_, fit) in wanted.items()}
+    missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], tuple(serving.serves))]
     tasks, settings = data.tasks(study), data.settings(study)
     how = Options(workers=study.workers, progress=show, extras=("weights",))
     at_once = study.workers or os.cpu_count() or 1
     # few at a time: weights of every epoch that could be picked lie on the disk until a model is written
-    for start in range(0, len(wanted), at_once):
-        few = wanted[start : start + at_once]
+    for start in range(0, len(missing), at_once):
+        few = missing[start : start + at_once]
         with tempfile.TemporaryDirectory(prefix=".making-", dir=study.models) as scratch:
-            seeds = {serving.group: [fit.seed] for serving, fit, _, _ in few}
-            made = train(seeds, tasks, settings, seeds, Path(scratch), how)
-            for (serving, fit, epoch, target), again in zip(few, made, strict=True):
+            seeds: dict[Group, list[int]] = {}
+            for serving, fit in map(wanted.__getitem__, few):
+                seeds.setdefault(serving.group, []).append(fit.seed)
+            made = {(fit.group, fit.seed): fit for fit in train(seeds, tasks, settings, seeds, Path(scratch), how)}
+            for folder in few:
+                serving, fit = wanted[folder]
+                again = made[serving.group, fit.seed]
                 ledger.same(fit, again)
-                write(again, epoch, tasks, settings, target, serves=serving.serves, sources=study.resolved.sources,
-                      card=_card(study, serving, fit))  # fmt: skip
-    return [study.models / folder_name(serving.group.name) for serving, _ in chosen]
+                write(again, epochs[folder], tasks, settings, folder, serves=serving.serves, sources=study.resolved.sources,
+                      card=_card(study, serving))  # fmt: skip
+    return {folder: serving for folder, (serving, _) in wanted.items()}
 
 
-def best(study: Study, serving: Serving) -> Fit:
-    """Return the fit of a group with the best mean dev metric over the tasks that it serves.
+def ranked(study: Study, serving: Serving) -> list[Fit]:
+    """Return the fits of a group that did not fail, the best mean dev metric over the tasks that it serves first.
 
     Raises:
         InputError: every seed failed.
@@ -73,15 +93,19 @@ def best(study: Study, serving: Serving) -> Fit:
         blocks = [(task, fit.blocks[task, "dev"]) for task in serving.serves]
         return float(np.mean([goodness(block.at(epoch), block.gold, fit.train_counts[task], by) for task, block in blocks]))
 
-    return max(fits, key=dev)
+    return sorted(fits, key=dev, reverse=True)
 
 
-def _card(study: Study, serving: Serving, fit: Fit) -> dict[str, object]:
-    """Return what the model card says: numbers of test with their intervals, and how the group was chosen."""
+def _card(study: Study, serving: Serving) -> dict[str, object]:
+    """Return what the model card says: numbers of test with their intervals, of this group and of the controls, and why it was chosen."""
     comparison = study.load_comparison()
     assert comparison is not None
     table = comparison.table
-    mine = table[(table["plan"] == "recommended") & (table["split"] == "test") & table["primary"].astype(bool)]
-    columns = ["task", "metric", "value", "value_low", "value_high", "difference", "low95", "high95", "verdict", "seeds"]
-    lines = mine.loc[mine["task"].isin(serving.serves), columns]
-    return {"study": study.resolved.name, "seed": fit.seed, "results": lines.to_dict("records"), "why": list(comparison.recommended.why)}
+    mine = table[(table["split"] == "test") & table["primary"].astype(bool) & table["task"].isin(serving.serves)]
+    results, controls = mine[mine["plan"] == "recommended"], mine[(mine["kind"] == "control") & (mine["plan"] != "alone")]
+    kept = data.rows(study)
+    rows = {task: kept.loc[kept["task"] == task, "split"].value_counts().to_dict() for task in serving.group.real}
+    return {
+        "study": study.resolved.name, "why": list(comparison.recommended.why), "results": results.to_dict("records"),
+        "controls": controls.to_dict("records"), "rows": rows,
+    }  # fmt: skip

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.controls import on_demand
-from cotrain.grouping.plan import Plan
+from cotrain.grouping.plan import Plan, Serving
 from cotrain.study import data, steps
 from cotrain.study.cost import afterwards
 from cotrain.study.models import models
@@ -29,7 +29,7 @@ class Outcome:
         study: with everything in its run folder.
         check: what the verb found.
         comparison: with the recommended plan.
-        models: the folders of the recommended models.
+        models: the folders of the recommended models, each with what it serves.
         report: the HTML file.
         fits: every fit of the study.
         trained: how many of them this run made.
@@ -40,7 +40,7 @@ class Outcome:
     study: Study
     check: dict[str, Any] = field(repr=False)
     comparison: Comparison
-    models: tuple[Path, ...]
+    models: Mapping[Path, Serving]
     report: Path
     fits: tuple[Fit, ...] = field(repr=False)
     trained: int
@@ -83,7 +83,7 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     ready = models(study, show)
     every = data.fits(study, steps.trained_groups(study))
     return Outcome(
-        study, checked, comparison, tuple(ready), steps.report(study), tuple(every),
+        study, checked, comparison, ready, steps.report(study), tuple(every),
         len({fit.key for fit in every} - before), time.perf_counter() - began, afterwards(study, every),
     )  # fmt: skip
 

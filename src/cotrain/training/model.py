@@ -47,6 +47,17 @@ class SharedClassifier(nn.Module):
         """Return the ordinary classifier of one task."""
         return self.classifiers[self.names.index(task)]
 
+    def head(self, task: str) -> dict[str, torch.Tensor]:
+        """Return the parameters of one task that are not the encoder's, by their names in its classifier."""
+        classifier = self.classifier(task)
+        prefix = classifier.base_model_prefix + "."
+        return {name: weight for name, weight in classifier.named_parameters() if not name.startswith(prefix)}
+
+    @property
+    def device(self) -> str:
+        """The kind of device that the weights are on."""
+        return str(next(self.parameters()).device.type)
+
     def logits(self, task: str, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the (batch, K) logits of one task's head, in the precision of the caller."""
         found: torch.Tensor = self.classifier(task)(**inputs).logits

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,23 @@ import numpy as np
 import pandas as pd
 
 from cotrain.choose import unknown
-from cotrain.errors import InputError, MissingExtra
-from cotrain.tasks.source import Source
+from cotrain.errors import InputError
+from cotrain.tasks.source import ANNOTATED, Source
 from cotrain.tasks.task import Task
 from cotrain.training import encoder, ledger
+from cotrain.training.cards import model_card
 from cotrain.training.fit import Fit
 from cotrain.training.folders import appearing
-from cotrain.training.settings import Settings
+from cotrain.training.settings import Precision, Settings
+from cotrain.training.train import effective
 
 FORMAT = 1
 ABOUT = "cotrain.json"
 HEADS = "heads.safetensors"
+CARD = "README.md"
 _LONGEST = 80
+_BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Tokens of a batch: 1,024 fill the caches of a core best; beyond 2,048 a CPU was a fifth slower."""
 
 
 @dataclass(frozen=True)
@@ -34,63 +40,90 @@ class SharedModel:
     """One encoder with a head per task, ready to predict.
 
     Attributes:
-        about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length`` and, per task,
-            ``labels``, ``has_pair``, ``served``, ``text`` and ``pair`` (templates), ``content`` (hash of its rows).
+        about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``serves`` and, per task,
+            ``labels``, ``has_pair``, ``served``, ``private``, ``text`` and ``pair`` (templates), ``window`` (around an
+            entity between markers), ``content`` (hash of its rows).
         model: the SharedClassifier.
         tokens: the tokenizer.
+        precision: ``fp32`` gives the numbers of the study, ``bf16`` about the same sooner.
     """
 
     about: Mapping[str, Any]
     model: Any = field(repr=False)
     tokens: Any = field(repr=False)
+    precision: str = "fp32"
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that have a head."""
         return tuple(self.about["tasks"])
 
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The tasks that the model is meant for; the other ones helped to train it."""
+        return tuple(self.about["serves"])
+
     def labels(self, task: str) -> tuple[str, ...]:
         """Return the K label names of a task, in the order of the columns of ``predict``."""
-        return tuple(self._about(task)["labels"])
+        return tuple(self.entry(task)["labels"])
 
-    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, task: str) -> np.ndarray:
-        """Return the (n, K) probabilities of one task, in the order of the texts.
-
-        Raises:
-            InputError: a task without a head here; second texts that are missing, too many, or not wanted.
-        """
-        return self._predict([task], texts, pairs)[task]
-
-    def predict_all(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Return the (n, K) probabilities of every task that reads such inputs (pairs or not), from one encoder pass.
+    def entry(self, task: str) -> Mapping[str, Any]:
+        """Return what is known of a task.
 
         Raises:
-            InputError: no task reads such inputs.
+            InputError: a task without a head here.
         """
-        fitting = [task for task in self.tasks if self._about(task)["has_pair"] == (pairs is not None)]
-        if not fitting:
-            raise InputError(f"model {self.about['group']}: every task reads {'one text' if pairs is not None else 'a pair of texts'}")
-        return self._predict(fitting, texts, pairs)
-
-    def _predict(self, tasks: list[str], texts: Sequence[str], pairs: Sequence[str] | None) -> dict[str, np.ndarray]:
-        from cotrain.training.scoring import predict_several
-
-        for task in tasks:
-            if self._about(task)["has_pair"] != (pairs is not None):
-                raise InputError(f"task {task} reads {'a pair of texts: give pairs' if pairs is None else 'one text: give no pairs'}")
-        if pairs is not None and len(pairs) != len(texts):
-            raise InputError(f"there should be a second text for each of the {len(texts)} texts, found {len(pairs)}")
-        table = pd.DataFrame({"text": list(texts), "pair": list(pairs or [""] * len(texts))}, dtype=object)
-        rows = encoder.encode(table, pairs is not None, self.tokens, self.about["max_length"])
-        if not rows:
-            return {task: np.empty((0, len(self.labels(task)))) for task in tasks}
-        return {task: np.exp2(log2_p.astype(float)) for task, log2_p in predict_several(self.model, tasks, rows, self.tokens).items()}
-
-    def _about(self, task: str) -> Mapping[str, Any]:
         if task not in self.about["tasks"]:
             raise InputError(unknown(f"task of the model {self.about['group']}", task, self.tasks))
         found: Mapping[str, Any] = self.about["tasks"][task]
         return found
+
+    def predict(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, tasks: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the (n, K) probabilities of each task, in the order of the texts, from one pass of the encoder.
+
+        Args:
+            pairs: the second texts, for tasks that read two.
+            tasks: those wanted; all that the model serves and that read such inputs by default.
+
+        Raises:
+            InputError: a task without a head here; second texts that are missing, too many, or not wanted.
+        """
+        from cotrain.training.scoring import predict_several
+
+        chosen = list(dict.fromkeys(tasks)) if tasks is not None else self.reading(pairs is not None)
+        faults = [
+            f"task {task} reads {'a pair of texts: give pairs' if pairs is None else 'one text: give no pairs'}"
+            for task in chosen
+            if self.entry(task)["has_pair"] != (pairs is not None)
+        ]
+        if not chosen:
+            faults.append(f"model {self.about['group']}: every task reads {'one text' if pairs is not None else 'a pair of texts'}")
+        if pairs is not None and len(pairs) != len(texts):
+            faults.append(f"there should be a second text for each of the {len(texts)} texts, found {len(pairs)}")
+        if faults:
+            raise InputError(faults)
+        table = pd.DataFrame({"text": list(texts), "pair": list(pairs or [""] * len(texts))}, dtype=object)
+        rows = encoder.encode(table, pairs is not None, self.tokens, self.about["max_length"])
+        if not rows:
+            return {task: np.empty((0, len(self.labels(task)))) for task in chosen}
+        device = self.model.device
+        with _precision(device, self.precision):
+            found = predict_several(self.model, chosen, rows, self.tokens, _BATCH_TOKENS.get(device, 4096))
+        return {task: np.exp2(log2_p.astype(float)) for task, log2_p in found.items()}
+
+    def reading(self, pairs: bool) -> list[str]:
+        """Return the tasks served that read pairs of texts, or one text."""
+        return [task for task in self.serves if self.entry(task)["has_pair"] == pairs]
+
+
+def _precision(device: str, precision: str) -> AbstractContextManager[Any]:
+    """Return what makes the passes inside it run in a precision."""
+    import torch
+
+    low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    return torch.autocast(device, low, enabled=low is not None)
 
 
 def folder_name(group: str) -> str:
@@ -128,7 +161,7 @@ def write(
     Args:
         serves: the tasks that the model is meant for; all real members by default. Every real member keeps its head.
         sources: of the tasks, for their templates.
-        card: what the model card says: ``study``, ``seed``, ``results`` (records of one line per task), ``why`` (sentences).
+        card: what the model card says besides, as ``cotrain.training.cards`` takes it.
 
     Raises:
         InputError: no weights of that epoch; files of the fit that are damaged; a full disk.
@@ -150,14 +183,8 @@ def write(
         first = model.classifier(fit.group.tasks[0])
         first.base_model.save_pretrained(folder)
         _config(path, folder)
-        heads = {
-            f"{task}/{name}": weight.contiguous()
-            for task in fit.group.real
-            for name, weight in model.classifier(task).named_parameters()
-            if not name.startswith(first.base_model_prefix + ".")
-        }
-        save_file(heads, folder / HEADS)
-        _copy_tokenizer(path, folder)
+        save_file({f"{task}/{name}": w.contiguous() for task in fit.group.real for name, w in model.head(task).items()}, folder / HEADS)
+        copy_tokenizer(path, folder)
         about = {
             "format": FORMAT, "group": fit.group.name, "seed": fit.seed, "epoch": epoch, "key": fit.key,
             "encoder": {"name": _shown(settings.model), "sha256": encoder.content_hash(path)},
@@ -165,73 +192,58 @@ def write(
             "tasks": {task: _about(tasks[task], fit, task in served, sources) for task in fit.group.real},
             "serves": served, "made_with": fit.manifest.get("versions", {}),
         }  # fmt: skip
-        (folder / "README.md").write_text(_card(about, card or {}, to.name))
-        about["files"] = {f.name: ledger.sha256(f) for f in sorted(folder.iterdir()) if f.name != "README.md"}  # a card may be edited
+        (folder / CARD).write_text(model_card(about, card or {}, to.name), encoding="utf-8")
+        about["files"] = {f.name: ledger.sha256(f) for f in sorted(folder.iterdir()) if f.name != CARD}  # a card may be edited
         (folder / ABOUT).write_text(json.dumps(about, indent=1))
     return to
 
 
-def load(folder: Path, device: str = "cpu") -> SharedModel:
+def load(folder: str | Path, device: str = "auto", precision: Precision = "auto") -> SharedModel:
     """Return the model of a folder.
 
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``fp32`` gives the numbers of the study; ``auto`` is bf16 where the device is faster with it.
+
     Raises:
-        InputError: no model there, one of a newer format, files that are not what was written.
+        InputError: no model there, one of a newer format, files that are not what was written; a device or a precision
+            that this machine does not have.
         MissingExtra: torch is not installed.
     """
-    about = _read(folder)
-    try:
-        from safetensors.torch import load_file
+    folder = Path(folder)
+    about = read_about(folder)
+    how = effective(Settings(str(folder), max_length=about["max_length"], device=device, precision=precision))
+    from safetensors.torch import load_file
 
-        from cotrain.training.model import build, load_base
-    except ImportError as error:
-        raise MissingExtra("train", error.name or "torch") from None
+    from cotrain.training.model import build, load_base
+
     labels = {task: tuple(entry["labels"]) for task, entry in about["tasks"].items()}
-    model = build(load_base(folder, "eager" if device == "cpu" else "sdpa"), labels, seed=0)
+    model = build(load_base(folder, how.attention), labels, seed=0)
     heads = load_file(folder / HEADS)
     for task in labels:
-        classifier = model.classifier(task)
-        prefix = classifier.base_model_prefix + "."
-        own = {name: weight for name, weight in classifier.named_parameters() if not name.startswith(prefix)}
+        own = model.head(task)
         there = {name: heads[f"{task}/{name}"] for name in own if f"{task}/{name}" in heads}
         if there.keys() != own.keys():
             raise InputError(f"model {folder}: there should be a head of task {task} in {HEADS}, found none; make the model again")
-        classifier.load_state_dict(there, strict=False)
-    model.to(device).eval()
-    return SharedModel(about, model, encoder.tokenizer(folder, about["max_length"]))
+        model.classifier(task).load_state_dict(there, strict=False)
+    model.to(how.device).eval()
+    return SharedModel(about, model, encoder.tokenizer(folder, about["max_length"]), how.precision)
 
 
-def export(folder: Path, task: str, to: Path) -> Path:
-    """Return the folder ``to`` with one task of a shared model as an ordinary classifier of Transformers.
-
-    ``pipeline("text-classification", to)`` gives the probabilities of the shared model, with its label names.
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what ``cotrain.json`` of a model says, its files checked.
 
     Raises:
-        InputError: as ``load``; a task without a head there; a folder ``to`` that is not empty; a full disk.
+        InputError: no model there, one of a newer format, files that are not what was written.
     """
-    shared = load(folder)
-    shared.labels(task)
-    with appearing(to) as work:
-        from cotrain.training.model import quiet
-
-        with quiet():
-            shared.model.classifier(task).save_pretrained(work)
-        _copy_tokenizer(folder, work)
-        file = work / "tokenizer_config.json"
-        config = json.loads(file.read_text()) if file.is_file() else {}
-        # truncation of a pipeline then cuts where training cut
-        file.write_text(json.dumps({**config, "model_max_length": shared.about["max_length"]}, indent=2))
-        (work / "README.md").write_text(_exported(shared, task))
-    return to
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    """Return what ``cotrain.json`` says, its files checked."""
     if not folder.is_dir():
         raise InputError(f"model {folder}: there should be a folder of models/ of a run; found none")
     try:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
         if about["format"] > FORMAT:
             raise InputError(f"model {folder}: of format {about['format']}; this version reads up to {FORMAT}: update cotrain")
+        # a model of before this was kept does not say that it is not private
+        about["tasks"] = {task: {"private": True, "window": None, **entry} for task, entry in about["tasks"].items()}
         wrong = _damage(folder, about)
     except FileNotFoundError:
         raise InputError(f"model {folder}: there should be a {ABOUT}; found none, so it is no model of cotrain") from None
@@ -249,7 +261,8 @@ def _damage(folder: Path, about: Mapping[str, Any], contents: bool = True) -> st
             return f"{name} is not there"
         if contents and ledger.sha256(folder / name) != digest:
             return f"{name} is not what was written"
-    return ""
+    weights = (f.name for pattern in ("*.safetensors", "*.bin") for f in folder.glob(pattern))
+    return next((f"{name} is not of this model" for name in sorted(weights) if name not in about["files"]), "")
 
 
 def _config(path: Path, folder: Path) -> None:
@@ -260,7 +273,7 @@ def _config(path: Path, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=2))
 
 
-def _copy_tokenizer(path: Path, folder: Path) -> None:
+def copy_tokenizer(path: Path, folder: Path) -> None:
     """Copy the tokenizer files of a folder as they are."""
     for file in encoder.content(path):
         if file.name != "config.json" and ".safetensors" not in file.name:
@@ -271,55 +284,12 @@ def _about(task: Task, fit: Fit, served: bool, sources: Sequence[Source]) -> dic
     """Return what is kept of a task: enough to build its inputs and to name its outputs, no text of a row."""
     source = next((s for s in sources if task.name in s.tasks), None)
     return {
-        "labels": list(fit.labels[task.name]), "has_pair": task.has_pair, "served": served,
-        "text": source.text if source else None, "pair": source.pair if source else None, "content": task.content(),
+        "labels": list(fit.labels[task.name]), "has_pair": task.has_pair, "served": served, "private": task.private,
+        "text": source.text if source else None, "pair": source.pair if source else None,
+        "window": source.window if source and source.format in ANNOTATED else None, "content": task.content(),
     }  # fmt: skip
 
 
 def _shown(model: str) -> str:
     """Return the name of an encoder, not the folder where this machine has it."""
     return Path(model).name if Path(model).is_dir() else model
-
-
-def _card(about: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
-    """Return the model card: tasks, labels, results that the caller gives, how it is used."""
-    tasks = about["tasks"]
-    heads = "a classification head" if len(tasks) == 1 else f"a classification head for each of {len(tasks)} tasks"
-    lines = [
-        f"# {about['group']}", "",
-        f"One encoder ({about['encoder']['name']}) with {heads}, made by cotrain"
-        + (f" in the study {card['study']}" if card.get("study") else "") + f" (seed {about['seed']}, epoch {about['epoch']}).", "",
-        "| task | labels | input | meant to serve it |", "|---|---|---|---|",
-        *(f"| {t} | {', '.join(e['labels'])} | {'a pair of texts' if e['has_pair'] else 'a text'} | {'yes' if e['served'] else 'no'} |"
-          for t, e in tasks.items()), "",
-        *(f"- {sentence}" for sentence in card.get("why", ())),
-    ]  # fmt: skip
-    if results := card.get("results"):
-        columns = list(results[0])
-        lines += ["", "## Results", "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(_cell(line.get(column)) for column in columns) + " |" for line in results]
-    first = next((t for t, e in tasks.items() if e["served"]), next(iter(tasks)))
-    lines += [
-        "", "## Use", "", f"Inputs are cut after {about['max_length']} tokens. One task as an ordinary classifier of Transformers:", "",
-        "```", f"cotrain export {name} --task {first} --to FOLDER", "```", "",
-    ]  # fmt: skip
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    """Return a value of a table in few characters."""
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.3f}"
-    return "" if value is None else str(value)
-
-
-def _exported(shared: SharedModel, task: str) -> str:
-    """Return the card of an exported classifier."""
-    about = shared.about
-    call = '{"text": "...", "text_pair": "..."}' if about["tasks"][task]["has_pair"] else '"..."'
-    return "\n".join([
-        f"# {task}", "", f"A classifier of {', '.join(shared.labels(task))}: the head of task {task} on the encoder of the shared model",
-        f"{about['group']} (seed {about['seed']}, epoch {about['epoch']}), exported by cotrain.", "", "```python",
-        "from transformers import pipeline", "", 'classify = pipeline("text-classification", "FOLDER", truncation=True)',
-        f"classify({call})", "```", "",
-    ])  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from cotrain.reporting.content import Cell, Table, row
 from cotrain.reporting.words import count, duration, listing, plural
 
 if TYPE_CHECKING:
-    from cotrain.grouping.plan import Plan
+    from cotrain.grouping.plan import Serving
     from cotrain.training.fit import Fit
     from cotrain.training.train import Progress
 
@@ -52,13 +52,14 @@ def _mean(fits: Sequence[Fit], what: str) -> float | None:
     return sum(costs) / len(costs) if costs else None
 
 
-def models(folders: Sequence[Path], plan: Plan) -> None:
-    """Print where the models of a plan are, whom each serves, and how one task of them is taken out."""
-    heading(f"{plural(len(folders), 'model')} ready to use")
-    servings = [serving for serving in plan.servings if serving.serves]
-    for folder, serving in zip(folders, servings, strict=True):
+def models(kept: Mapping[Path, Serving]) -> None:
+    """Print where models are, whom each serves, and how they are used."""
+    heading(f"{plural(len(kept), 'model')} ready to use")
+    for folder, serving in kept.items():
         helpers = [task for task in serving.group.tasks if task not in serving.serves]
         sentence(f"{folder}  (serves {listing(serving.serves)}; helped by {listing(helpers)})" if helpers else str(folder))
-    if folders:
-        sentence("One task as an ordinary Hugging Face classifier:", "quiet")
-        command(f"cotrain export {folders[0]} --task {servings[0].serves[0]} --to FOLDER")
+    for folder, serving in list(kept.items())[:1]:
+        sentence("All its tasks on rows of a file, one task as an ordinary Hugging Face classifier, all models as a service:", "quiet")
+        command(f"cotrain predict {folder} rows.jsonl --out predictions.parquet")
+        command(f"cotrain export {folder} --task {serving.serves[0]} --to FOLDER")
+        command(f"cotrain serve {folder.parent}")

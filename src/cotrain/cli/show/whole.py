@@ -75,7 +75,7 @@ def outcome(found: Outcome, run: RunTables) -> None:
     comparison(run)
     if run.known and run.affinity is not None:
         truth(run.affinity, run.known)
-    models(found.models, found.comparison.recommended)
+    models(found.models)
     heading("Report")
     sentence(str(found.report))
     heading("Time")
