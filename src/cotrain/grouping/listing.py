@@ -14,10 +14,11 @@ from cotrain.affinity.affinity import Affinity
 from cotrain.affinity.tests import detectable
 from cotrain.grouping.options import Options
 from cotrain.grouping.passing import MOST_SETS, Passing, count, described, eligible, known, outcomes, passes, passing
+from cotrain.grouping.settle import settle
 from cotrain.grouping.statistics import Statistics
 
 LISTED = ("tasks", "statistic", "p", "outcome", "detectable_bits", "dispersion")
-PAIRS = ("target", "helper", "difference_bits", "statistic", "p", "p_holm", "p_equivalent", "outcome", "passes")
+PAIRS = ("target", "helper", "difference_bits", "statistic", "p", "p_holm", "p_equivalent", "outcome", "passes", "rows_to_settle")
 MOST_CLIQUES = 10_000
 
 
@@ -89,7 +90,10 @@ def _table(statistics: Statistics, found: Iterable[Passing], options: Options) -
 
 
 def _pairs(affinity: Affinity, options: Options, statistics: Statistics) -> pd.DataFrame:
-    """Return every pair with p, p by Holm, p of equivalence, what is shown of it, and whether it passes the rule; high p first."""
+    """Return every pair with p, p by Holm, p of equivalence, what is shown of it, whether it passes the rule; high p first.
+
+    ``rows_to_settle``: held-out rows per task that would decide it (``settle``); nan where it is decided.
+    """
     pairs = affinity.pairs
     if pairs.empty:
         return pd.DataFrame(columns=list(PAIRS))
@@ -100,5 +104,7 @@ def _pairs(affinity: Affinity, options: Options, statistics: Statistics) -> pd.D
     found = pd.DataFrame({
         **tested, "p_equivalent": statistics.tost(options)[tuple(sets.T)], "outcome": outcomes(statistics, sets, options),
         "passes": may & passes(statistics, sets, affinity, options),
-    }, columns=list(PAIRS))  # fmt: skip
+    })  # fmt: skip
+    needed = settle(affinity, options).rename(columns={"rows": "rows_to_settle"})[["target", "helper", "rows_to_settle"]]
+    found = found.merge(needed, on=["target", "helper"], how="left")
     return found.sort_values(["p", "target", "helper"], ascending=[False, True, True]).reset_index(drop=True)

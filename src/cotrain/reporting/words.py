@@ -60,6 +60,15 @@ def count(value: Any) -> str:
     return f"{round(float(value)):,}" if known(value) else MISSING
 
 
+def rows_needed(rows: Any) -> str:
+    """Return the rows that would settle a pair: ``5,480``, ``more seeds``, nothing where it is decided.
+
+    >>> rows_needed(5480.0), rows_needed(float("inf")), rows_needed(None)
+    ('5,480', 'more seeds', '–')
+    """
+    return "more seeds" if rows is not None and math.isinf(float(rows)) else count(rows)
+
+
 def large(value: Any) -> str:
     """Return a large number in short: ``22.7 M``."""
     if not known(value):

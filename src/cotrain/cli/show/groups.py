@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cotrain.cli.tables import bullets, heading, sentence, write
 from cotrain.reporting.content import Cell, Table, row
-from cotrain.reporting.words import braces, count, listing, number, plural, probability
+from cotrain.reporting.words import braces, count, listing, number, plural, probability, rows_needed
 
 if TYPE_CHECKING:
     from cotrain.grouping.gains import Measured
@@ -64,11 +64,14 @@ def sets(found: Listing) -> None:
         row(
             Cell(braces((line["target"], line["helper"])), "strong"), number(line["statistic"], 2), probability(line["p"]),
             probability(line["p_holm"]), probability(line["p_equivalent"]), str(line["outcome"]), "yes" if line["passes"] else "no",
+            rows_needed(line["rows_to_settle"]),
         )
         for line in found.pairs.head(LINES).to_dict("records")
     ]  # fmt: skip
-    heads = ("pair", "#statistic", "#p", "#p (Holm)", "#p equivalent", "outcome", "passes")
+    heads = ("pair", "#statistic", "#p", "#p (Holm)", "#p equivalent", "outcome", "passes", "#to settle, rows")
     write(Table(heads, tuple(pairs), f"{plural(len(found.pairs), 'pair')}{_first(len(found.pairs))}"))
+    if found.pairs["rows_to_settle"].notna().any():
+        sentence("To settle: held-out rows per task with which two equal tasks are shown equivalent with 80 % power.")
     larger = found.sets[found.sets["tasks"].map(len) > 2]
     lines = [
         row(Cell(braces(line["tasks"]), "strong"), number(line["statistic"], 2), probability(line["p"]), str(line["outcome"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cotrain.reporting.content import Block, Cell, Figure, Section, Table, Text, Tone, row
 from cotrain.reporting.sections.information import scored_split
 from cotrain.reporting.tables import RunTables
-from cotrain.reporting.words import MISSING, braces, count, estimate, number, probability, share
+from cotrain.reporting.words import braces, estimate, number, probability, rows_needed, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def _pairs(run: RunTables) -> Table:
             number(pair["statistic"], 2), probability(pair["p"]), probability(pair["p_holm"]),
             number(pair["hedges_g"], 2, sign=True), number(pair["detectable_bits"], 2),
             *([share(passes.get((pair["target"], pair["helper"])))] if passes else []),
-            _rows(settle.get((pair["target"], pair["helper"]))), Cell(*_state(str(pair["state"]))),
+            rows_needed(settle.get((pair["target"], pair["helper"]))), Cell(*_state(str(pair["state"]))),
         ))  # fmt: skip
     columns = ("pair", "#difference, bits [95 %]", "#statistic", "#p", "#p, Holm", "#Hedges g", "#detectable, bits",
                *(["#passes in resamples"] if passes else []), "#to settle, rows", "state")  # fmt: skip
@@ -64,11 +64,6 @@ def _pairs(run: RunTables) -> Table:
 def _by_pair(table: pd.DataFrame | None, column: str) -> dict[tuple[str, str], float]:
     """Return (target, helper) to a column of a table that may not be there."""
     return {} if table is None else dict(zip(zip(table["target"], table["helper"], strict=True), table[column], strict=True))
-
-
-def _rows(needed: float | None) -> str:
-    """Return the rows that would settle a pair; nothing where it is decided."""
-    return MISSING if needed is None or needed != needed else "more seeds" if needed == float("inf") else count(needed)
 
 
 def _state(state: str) -> tuple[str, Tone]:
