@@ -124,7 +124,7 @@ def prompt_of(body: Mapping[str, Any]) -> str:
 
 def text_of(body: Mapping[str, Any]) -> str:
     """Return the text of the row that a prompt asks about."""
-    return prompt_of(body).rpartition("SENTENCE1: ")[2].partition("\n")[0]
+    return prompt_of(body).rpartition("SENTENCE1:")[2].partition("\n")[0].strip()
 
 
 class Serve:
@@ -159,6 +159,23 @@ def task() -> Task:
     return Task("cb", LABELS, rows, has_pair=True, source="toy")
 
 
+@pytest.fixture
+def study(task: Task, toy_lm: Path, tmp_path: Path) -> Path:
+    """Return a study file of a task ``cb`` that may be sent, ``notes`` that is private, and ``long`` with a long text."""
+    for name, before in (("cb", ""), ("notes", "noted: "), ("long", "word " * 300)):
+        rows = pd.concat([task.split(split) for split in ("train", "dev", "test")])
+        table = pd.DataFrame({"sentence1": before + rows["text"], "sentence2": rows["pair"], "label": rows["label"], "part": rows["split"]})
+        table["sentence1"] += f" of {name}"
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    common = f"text: sentence1, pair: sentence2, label: label, names: [{', '.join(LABELS)}], split_column: part"
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        f"model: {toy_lm}\nseeds: [1, 2]\nsplits: {{test: test, dev: validation}}\ntasks:\n  cb: {{path: cb.csv, {common}}}\n"
+        f"  notes: {{path: notes.csv, private: true, {common}}}\n  long: {{path: long.csv, {common}}}\n"
+    )
+    return file
+
+
 @pytest.fixture(scope="session")
 def toy_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a causal model with random weights, whose tokens are the bytes of a text."""
@@ -170,7 +187,7 @@ def toy_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[]))
     tokens.pre_tokenizer, tokens.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokens).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token=letters[0]).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = LlamaConfig(

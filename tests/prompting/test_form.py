@@ -102,7 +102,8 @@ def test_placeholders_show_the_shape_and_no_text() -> None:
 
 @pytest.mark.parametrize(
     ("template", "fault"),
-    [("{premise} {options}", "prompt has {premise}"), ("{text}", "prompt should have {options}"), ("{options}", "prompt should have {text}"),
+    [("{premise} {options}", "prompt has {premise}"), ("{text}", "prompt should have {options}"),
+     ("{options}", "prompt should have {text}"),
      ("{text", "braces"), ("{text} {options}", "")],
 )  # fmt: skip
 def test_templates_that_cannot_be_filled_are_refused(template: str, fault: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,7 +146,7 @@ def prompt(study: Study, asked: Asked, show: Show | None = None) -> Prompted:
 
 
 def score(study: Study, asked: Asked, show: Show | None = None) -> Scores:
-    """Return the Scores in context of every task, kept as ``scores/pvi-incontext``.
+    """Return the Scores in context of every task on the rows that the study scores, kept as ``scores/pvi-incontext``.
 
     Raises:
         InputError: answers without log-probabilities, and what ``prompt`` refuses.
@@ -154,7 +154,8 @@ def score(study: Study, asked: Asked, show: Show | None = None) -> Scores:
     from cotrain.pvi.incontext import Answered
     from cotrain.pvi.incontext import score as pvi
 
-    wanted = _queries(study, asked, blank=True)
+    split: Split = "test" if study.resolved.paper else "dev"
+    wanted = _queries(study, replace(asked, splits=(split,)), blank=True)
     replies, _ = _replies(study, asked, wanted, show)
     found = {(q.task, q.seed, q.row): r.log2_p for q, r in zip(wanted, replies, strict=True)}
     if lacking := {
@@ -165,8 +166,7 @@ def score(study: Study, asked: Asked, show: Show | None = None) -> Scores:
             "without --base-url), or a server that gives them"
             for task, n in sorted(lacking.items())
         )
-    tasks, [split] = data.tasks(study), asked.splits
-    answered = {}
+    tasks, answered = data.tasks(study), {}
     for task in dict.fromkeys(query.task for query in wanted):
         seeds = list(dict.fromkeys(query.seed for query in wanted if query.task == task))
         rows = tasks[task].split(split)["row"]
@@ -175,6 +175,8 @@ def score(study: Study, asked: Asked, show: Show | None = None) -> Scores:
             np.array([found[task, seed, BLANK] for seed in seeds], dtype=float), seeds,
         )  # fmt: skip
     scores = pvi(tasks, answered, split)
+    if split == "test":
+        study.look_at_test(f"score incontext {asked.lm}")
     study.save_scores(scores, "pvi-incontext")
     return scores
 
@@ -197,7 +199,7 @@ def _queries(study: Study, asked: Asked, blank: bool = False) -> list[Query]:
     forms = _forms(study, asked.tasks)
     if asked.base_url:
         guard.refuse(asked.base_url, [task.name for task, _ in forms if task.private])
-    seeds = study.resolved.seeds[: asked.shot_sets or None]
+    seeds = (study.resolved.seeds or (0,))[: asked.shot_sets or None]
     if len(seeds) < asked.shot_sets:
         raise InputError(f"--shot-sets should be at most {len(seeds)}, the seeds of the study; add seeds to it for more")
     return [query for task, form in forms for split in asked.splits for query in queries(task, form, split, seeds, blank)]
