@@ -20,7 +20,7 @@ from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.train import Progress
 
 COMMANDS = (
-    "demo", "init", "check", "run", "status", "score", "relate", "group", "train", "compare", "report", "export", "convert",
+    "demo", "init", "check", "run", "status", "score", "relate", "group", "train", "compare", "report", "prompt", "export", "convert",
 )  # fmt: skip
 
 
