@@ -63,7 +63,8 @@ def valued() -> Callable[..., Affinity]:
 
     def make(value: Mapping[tuple[str, str], float], unit: str = "gain", states: Mapping[str, str] | None = None) -> Affinity:
         names = sorted({task for pair in value for task in pair})
-        tasks = [dict.fromkeys(TASK_COLUMNS, np.nan) | {"task": t, "n": 200, "state": (states or {}).get(t, "ok"), "state_reason": "because"}
+        state = states or {}
+        tasks = [dict.fromkeys(TASK_COLUMNS, np.nan) | {"task": t, "n": 200, "state": state.get(t, "ok"), "state_reason": "because"}
                  for t in names]  # fmt: skip
         pairs = [dict.fromkeys(PAIR_COLUMNS, np.nan) | {"target": a, "helper": b, "value": v, "unit": unit, "test": "", "state": "",
                                                          "shared_rows": 0} for (a, b), v in value.items()]  # fmt: skip

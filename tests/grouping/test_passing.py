@@ -15,8 +15,8 @@ from cotrain.affinity import tests
 from cotrain.affinity.affinity import Affinity
 from cotrain.affinity.tests import Sample
 from cotrain.grouping import RULES
-from cotrain.grouping.options import Options
 from cotrain.grouping.listing import LISTED, listing
+from cotrain.grouping.options import Options
 from cotrain.grouping.passing import eligible, passing
 
 Make = Callable[..., Affinity]

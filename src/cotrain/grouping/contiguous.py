@@ -20,7 +20,7 @@ class Line(NamedTuple):
 
 
 def contiguous(
-    line: Line, limit: int | None, apart: np.ndarray, passes: Callable[[int, int], np.ndarray], models: int | None, fewest: bool
+    line: Line, limit: int | None, apart: np.ndarray, passes: Callable[[int, int], np.ndarray], models: int | None, each: int
 ) -> list[tuple[tuple[int, int], ...]]:
     """Return the best and the second best partition into runs (start, end) of neighbours: least dispersion.
 
@@ -29,7 +29,7 @@ def contiguous(
         apart: (I, I) whether two items must be apart.
         passes: whether runs pass, from how many items they have and how many such runs there are: (N,) in order of starts.
         models: runs, at most.
-        fewest: of all partitions those of the fewest runs.
+        each: 1 for as few runs as possible, −1 for as many, 0 where dispersion alone decides.
 
     Raises:
         NoPartition: none has so few runs.
@@ -39,7 +39,7 @@ def contiguous(
     least = _fewest(cost)
     if models is not None and models < least:
         raise NoPartition
-    counts = least if fewest else min(n, models or n)
+    counts = least if each > 0 else min(n, models or n)
     value = np.full((n + 1, counts + 1, 2), np.inf)  # of the best and the second best of the first items in so many runs
     before = np.zeros((n + 1, counts + 1, 2), dtype=np.int64)  # where the last run starts, and which of the two it follows
     value[0, 0, 0] = 0.0
@@ -54,7 +54,7 @@ def contiguous(
             before[end, 1:, rank] = 2 * starts[first // 2] + first % 2
             ways[first, np.arange(counts)] = np.inf
     ends = [(float(value[n, k, rank]), k, rank) for k in range(1, counts + 1) for rank in range(2) if np.isfinite(value[n, k, rank])]
-    return [_runs(before, n, k, rank) for _, k, rank in sorted(ends)[:2]]
+    return [_runs(before, n, k, rank) for _, k, rank in sorted(ends, key=lambda end: (each * end[1], *end))[:2]]
 
 
 def _costs(line: Line, limit: int | None, apart: np.ndarray, passes: Callable[[int, int], np.ndarray]) -> np.ndarray:

@@ -27,7 +27,7 @@ def group(affinity: Affinity, options: Options, name: str = "pvi", size: budget.
         InputError: constraints that name unknown tasks or cannot be met, and which are in the way.
     """
     known(affinity, options)
-    asked, options = options, budget.affordable(options, size)
+    options = budget.affordable(options, size)
     select = choose("selection", options.select, SELECTIONS)
     if options.select == "nested":
         options = replace(options, rule="any")  # it tests nothing
@@ -35,8 +35,8 @@ def group(affinity: Affinity, options: Options, name: str = "pvi", size: budget.
     if affinity.resamples is None:
         return plans
 
-    def again(drawn: Affinity, _: Options, name: str) -> list[Plan]:
-        return group(drawn, asked, name, size)
+    def again(drawn: Affinity, options: Options, name: str) -> list[Plan]:
+        return [Plan(draft.name, "nominated", draft.servings) for draft in select(drawn, options, name)]
 
     shares, pairs = stability.chosen(affinity, options, name, plans, again), stability.pairs_pass(affinity, options)
     return [

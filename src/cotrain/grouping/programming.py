@@ -14,7 +14,7 @@ from cotrain.grouping.partition import NoPartition
 _SCALE = 1e4
 """Largest cost that the solver sees; its gap is 1e-6, so costs nearer than 1e-10 of the largest are ties."""
 _MODEL = 1e-5
-"""What a model costs then: of equal dispersion the fewer models are taken."""
+"""What a model costs then: of equal costs the fewer models are taken."""
 _FIRST = 60
 """Groups of each task that the first try chooses from."""
 _TINY = 1e-6
@@ -27,7 +27,9 @@ class Candidates(NamedTuple):
     starts: np.ndarray
     costs: np.ndarray
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
+        """How many groups there are."""
         return len(self.starts) - 1
 
     def group(self, k: int) -> tuple[int, ...]:
@@ -35,32 +37,34 @@ class Candidates(NamedTuple):
         return tuple(self.items[self.starts[k] : self.starts[k + 1]].tolist())
 
 
-def program(n: int, candidates: Candidates, models: int | None = None) -> list[tuple[tuple[int, ...], ...]]:
+def program(n: int, candidates: Candidates, models: int | None = None, more: bool = False) -> list[tuple[tuple[int, ...], ...]]:
     """Return the best and the second best partition of n items into candidate groups, ``models`` of them at most.
 
-    Costs are summed over groups and compared one column after the other. Another partition lacks a group of the best one.
+    Costs are summed over groups and compared one column after the other; ties go to fewer groups, or to ``more``. Another
+    partition lacks a group of the best one.
 
     Raises:
         NoPartition: none exists.
     """
-    cover = csc_array((np.ones(len(candidates.items)), candidates.items, candidates.starts), shape=(n, len(candidates)))
-    rules = [] if models is None else [(np.ones(len(candidates)), float(models))]
-    if (best := _lexicographic(candidates.costs, cover, rules)) is None:
+    cover = csc_array((np.ones(len(candidates.items)), candidates.items, candidates.starts), shape=(n, candidates.number))
+    rules = [] if models is None else [(np.ones(candidates.number), float(models))]
+    each = -_MODEL if more else _MODEL
+    if (best := _lexicographic(candidates.costs, each, cover, rules)) is None:
         raise NoPartition
-    taken = np.zeros(len(candidates))
+    taken = np.zeros(candidates.number)
     taken[best] = 1
-    second = _lexicographic(candidates.costs, cover, [*rules, (taken, len(best) - 1.0)])
+    second = _lexicographic(candidates.costs, each, cover, [*rules, (taken, len(best) - 1.0)])
     return [tuple(sorted(candidates.group(k) for k in chosen)) for chosen in (best, second) if chosen is not None]
 
 
-def _lexicographic(costs: np.ndarray, cover: csc_array, rules: Sequence[tuple[np.ndarray, float]]) -> list[int] | None:
+def _lexicographic(costs: np.ndarray, each: float, cover: csc_array, rules: Sequence[tuple[np.ndarray, float]]) -> list[int] | None:
     """Return the groups of the best partition, or None; ``rules`` are sums over groups and what they may be at most."""
     chosen = None
     held = list(rules)
     for level in range(costs.shape[1]):
         cost = costs[:, level]
         whole = (np.abs(cost) == 1).all()
-        scaled = cost if whole else cost * (_SCALE / max(np.abs(cost).max(), np.finfo(float).tiny)) + _MODEL
+        scaled = cost if whole else cost * (_SCALE / max(np.abs(cost).max(), np.finfo(float).tiny)) + each
         following = costs[:, level + 1] if level + 1 < costs.shape[1] else scaled
         if (chosen := _minimise(scaled, following, cover, held)) is None:
             return None

@@ -53,8 +53,8 @@ class Problem:
     def search(self, models: int | None = None) -> Found:
         """Return the best partition into ``models`` groups at most.
 
-        A table of all subsets to 16 items, a mixed-integer program while there are not too many groups, neighbours by mean
-        beyond.
+        A table of all subsets to 16 items; neighbours by mean where they are the optimum; else a mixed-integer program while
+        there are not too many groups, and neighbours beyond.
 
         Raises:
             NoPartition: there is none.
@@ -63,18 +63,25 @@ class Problem:
         n = len(self.items)
         if not n:
             return Found([()], 0, "the exact best partition")
+        if n > MOST_TASKS and self._neighbours_are_best:
+            how = "the exact best partition, as neighbours by mean: without constraints no other has less dispersion"
+            return Found(self._neighbours(models), None, how)
         sets = sum(comb(n, k) for k in range(1, min(n, self.limit or n) + 1))
         candidates = self._candidates() if n <= MOST_TASKS or sets <= MOST_SETS else None
         if candidates is not None and n <= MOST_TASKS:
             names = [item[0] for item in self.items]
-            costs = {tuple(names[i] for i in candidates.group(k)): tuple(candidates.costs[k].tolist()) for k in range(len(candidates))}
+            costs = {tuple(names[i] for i in candidates.group(k)): tuple(candidates.costs[k].tolist()) for k in range(candidates.number)}
             of = {name: i for i, name in enumerate(names)}
             found = [[[of[name] for name in group] for group in groups] for groups in partition(names, costs, models)]
-            return Found([self._groups(groups) for groups in found], len(candidates) - n, "the exact best partition")
-        if candidates is not None and len(candidates) <= MOST_GROUPS:
-            best = program(n, candidates, models)
-            return Found([self._groups(groups) for groups in best], len(candidates) - n, "the exact best partition, by integer programming")
-        return Found(self._neighbours(models), None, f"the best partition into neighbours by mean PVI{self._good}")
+            return Found([self._groups(groups) for groups in found], candidates.number - n, "the exact best partition")
+        if candidates is not None and candidates.number <= MOST_GROUPS:
+            if self.each < 0 and self.statistics.moments:  # more groups never have more dispersion, so it decides alone
+                candidates = candidates._replace(costs=candidates.costs[:, 1:])
+            best = program(n, candidates, models, more=self.each < 0)
+            how = "the exact best partition, by integer programming"
+            return Found([self._groups(groups) for groups in best], candidates.number - n, how)
+        how = "the best partition into neighbours by mean; other groups were not tried, so there may be a better one"
+        return Found(self._neighbours(models), None, how)
 
     def _groups(self, chosen: list[list[int]] | tuple[tuple[int, ...], ...]) -> Groups:
         """Return groups of items as groups of tasks, all sorted."""
@@ -150,14 +157,15 @@ class Problem:
                 found[where] = self.passes(flat[ends[where][:, None] + np.arange(size)]) if within_limit else False
             return found
 
-        best = contiguous(line, self.limit, apart, passes, models, fewest=self.each > 0)
+        best = contiguous(line, self.limit, apart, passes, models, self.each)
         return [tuple(sorted(tuple(sorted(t for item in items[a:b] for t in item)) for a, b in runs)) for runs in best]
 
     @property
-    def _good(self) -> str:
-        """How good neighbours are, in words: with limited sizes they are best only where all tasks have as many rows."""
+    def _neighbours_are_best(self) -> bool:
+        """Whether no partition has less dispersion than the best one into neighbours.
+
+        So it is without constraints; with limited sizes only where all tasks have as many rows.
+        """
         sizes = self.statistics.tasks.n[self.statistics.positions([t for item in self.items for t in item])]
-        alike = len(set(sizes.tolist())) == 1 and max(map(len, self.items)) == 1
-        if self.passes is None and not self.apart.any() and (alike or (self.limit or len(sizes)) >= len(sizes)):
-            return "; without constraints neighbours are the optimum of least dispersion"
-        return "; other groups were not tried, so a better plan may exist (without constraints neighbours are the optimum)"
+        free = self.limit is None or self.limit >= len(sizes) or (len(set(sizes.tolist())) == 1 and len(sizes) == len(self.items))
+        return free and self.passes is None and not self.apart.any() and not self.gain and self.statistics.moments

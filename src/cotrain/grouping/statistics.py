@@ -145,8 +145,16 @@ class Statistics:
 
     def tost(self, options: Options) -> np.ndarray:
         """Return (T, T) p of equivalence within the margin; 1 where there are too few rows or no margin is known."""
-        margin = self.margin(options)
-        return np.where(self.few | np.isnan(margin), 1.0, tost_p(self.difference, self.pairs.se, self.pairs.df, margin))
+        key = (options.margin, options.margin_bits)
+        if key not in self._tost:
+            margin = self.margin(options)
+            self._tost[key] = np.where(self.few | np.isnan(margin), 1.0, tost_p(self.difference, self.pairs.se, self.pairs.df, margin))
+        return self._tost[key]
+
+    @cached_property
+    def _tost(self) -> dict[tuple[float, float | None], np.ndarray]:
+        """What :meth:`tost` found: listings ask for it once per size of sets."""
+        return {}
 
     @staticmethod
     def largest(of: np.ndarray, sets: np.ndarray) -> np.ndarray:
