@@ -65,7 +65,8 @@ def values(preset: Preset) -> dict[str, Any]:
         **{f"training.{key}": value for key, value in training.items() if key != "model"},
         **{f"splits.{key}": value for key, value in cut.items()},
         **{f"plan.{key}": value for key, value in plan.items() if key != "paper"},
-        "controls": preset.controls, "seeds": preset.seeds, "null": preset.null, "score_by": preset.score_by, "select": preset.select,
+        "controls": preset.controls, "seeds": preset.seeds, "estimator": preset.estimator, "null": preset.null,
+        "score_by": preset.score_by, "select": preset.select,
     }  # fmt: skip
 
 
@@ -105,6 +106,7 @@ def test_defaults_of_the_file_are_those_of_the_code() -> None:
         "controls",
         "seeds",
         "training",
+        "estimator",
         "null",
         "score_by",
         "select",
@@ -124,7 +126,7 @@ def test_every_name_that_can_be_chosen_is_named() -> None:
 
 def test_what_is_said_of_small_encoders_and_of_presets_to_come_holds() -> None:
     assert PRESETS["default"].light_learning_rate == 5e-5
-    assert [p.light_learning_rate for name, p in PRESETS.items() if name != "default"] == [None] * (len(PRESETS) - 1)
+    assert {name for name, p in PRESETS.items() if p.light_learning_rate is not None} == {"default", "instant"}
     assert LIGHT == 50_000_000
     assert "fewer\n  than 50 million parameters gets a learning rate of 5e-5" in PAGE
     assert [name for name in NOT_YET if f"`{name}`" not in part("Presets")] == []

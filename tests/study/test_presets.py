@@ -34,6 +34,8 @@ TABLE: dict[str, dict[str, Any]] = {
         "test": "student", "group_test": "anova", "controls": ("alone", "different"), "seeds": (42, 52, 62, 72, 82), "paper": True,
     },
 }  # fmt: skip
+TABLE["instant"] = {**TABLE["default"], "max_train": 2000, "max_held_out": 1000, "controls": (), "seeds": ()}
+ESTIMATORS = {"instant": "probe"}
 
 
 def value(study: Resolved, key: str) -> Any:
@@ -49,6 +51,7 @@ def test_a_preset_is_its_line_of_the_table(resolved: Read, preset: str) -> None:
     study = resolved(f"preset: {preset}\n")
     assert {key: value(study, key) for key in TABLE[preset]} == TABLE[preset]
     assert study.plan.paper == study.paper
+    assert study.estimator == ESTIMATORS.get(preset, "finetune")
     assert study.preset == preset
 
 

@@ -130,7 +130,7 @@ def test_faults_of_set_are_told_like_faults_of_the_file(faults: Faults) -> None:
         "--set controls=…: unknown control 'alnoe'. Did you mean 'alone'? Known: alone, by_accuracy, by_entropy, different, "
         "matched_updates, placebo, random, together",
         found[3],
-        "--set preset=…: unknown preset 'papr'. Did you mean 'paper'? Known: default, fast, paper",
+        "--set preset=…: unknown preset 'papr'. Did you mean 'paper'? Known: default, fast, instant, paper",
         "--set seeds=…: seeds should be a list, found '42,52'; put it in brackets: [42,52]",
         "--set tasks.cb.text=…: task cb: text: braces of the template are not closed; write {{ for a brace itself",
     ]
@@ -149,10 +149,14 @@ FAULTS = {
     "an unknown setting": ("training: {epoch: 3}", "training: unknown key 'epoch'. Did you mean 'epochs'?"),
     "the model among the settings": ("training: {model: x}", "training: unknown key 'model'"),
     # names
-    "an unknown preset": ("preset: fats", "unknown preset 'fats'. Did you mean 'fast'? Known: default, fast, paper"),
-    "a preset to come": ("preset: instant", "preset 'instant' does not exist yet. Known: default, fast, paper"),
-    "another preset to come": ("preset: paper-grid", "preset 'paper-grid' does not exist yet. Known: default, fast, paper"),
+    "an unknown preset": ("preset: fats", "unknown preset 'fats'. Did you mean 'fast'? Known: default, fast, instant, paper"),
+    "a preset to come": ("preset: paper-grid", "preset 'paper-grid' does not exist yet. Known: default, fast, instant, paper"),
     "an unknown goal": ("goal: beter", "unknown goal 'beter'. Did you mean 'better'? Known: better, fewer"),
+    "an unknown estimator": ("estimator: prob", "unknown estimator 'prob'. Did you mean 'probe'? Known: crossfit, finetune, probe"),
+    "an estimator that trains without seeds": (
+        "estimator: crossfit\npreset: instant",
+        "the estimator crossfit trains, and the preset instant has no seeds: name some, or use the probe"
+    ),
     "an unknown null model": ("null: priors", "unknown null model 'priors'. Did you mean 'prior'? Known: finetune, prior"),
     "an unknown epoch to score": ("score_by: lost", "unknown selection of epochs 'lost'. Did you mean 'last'?"),
     "an unknown epoch to compare": ("select: macro_f2", "unknown selection of epochs 'macro_f2'. Did you mean 'macro_f1'?"),

@@ -11,7 +11,7 @@ import pandas as pd
 from cotrain.errors import InputError
 from cotrain.pvi.pvi import entropy, prior, pvi
 from cotrain.pvi.scores import Scores
-from cotrain.pvi.seeds import mean_with_seeds
+from cotrain.pvi.seeds import Moments, mean_with_seeds
 from cotrain.pvi.states import state
 
 _SUM_BITS = 0.01
@@ -120,14 +120,26 @@ def _names(given: Sequence[str] | None, n: int) -> np.ndarray:
     return np.array([str(v) for v in (range(n) if given is None else given)], dtype=object)
 
 
-def facts_of(task: str, table: pd.DataFrame, labels: float, n_train: float, entropy_bits: float) -> dict[str, object]:
-    """Return the line of a task whose epoch somebody else chose, from its score rows: the same rows for every seed."""
-    wide = table.pivot(index="row", columns="seed", values="pvi_bits")
-    clusters = table.drop_duplicates("row").set_index("row").loc[wide.index, "cluster"]
-    moments = mean_with_seeds(wide.to_numpy(dtype=float).T, clusters.to_numpy(dtype=object))
-    name, reason = state(moments, moments)
+def facts_of(
+    task: str, table: pd.DataFrame, labels: float, n_train: float, entropy_bits: float, best: pd.DataFrame | None = None
+) -> dict[str, object]:
+    """Return the line of a task from its score rows, the same rows for every seed.
+
+    Args:
+        best: the rows at the epoch of the best log-loss; ``table`` where somebody else chose the epoch.
+    """
+    moments = _moments(table)
+    name, reason = state(moments if best is None else _moments(best), moments)
     return {
         "task": task, "labels": labels, "n_train": n_train, "entropy_bits": entropy_bits, "state": name, "state_reason": reason,
         "collapsed_seeds": "", "failed_seeds": "", "null_gap_bits": float("nan"), "v_bits": moments.mean,
         "v_bits_without_collapsed": moments.mean,
     }  # fmt: skip
+
+
+def _moments(table: pd.DataFrame) -> Moments:
+    """Return the moments of the PVI of one task."""
+    seeds = table["seed"].nunique()
+    ordered = table.sort_values(["seed", "row"]) if seeds > 1 else table
+    bits = ordered["pvi_bits"].to_numpy(dtype=float).reshape(seeds, -1)
+    return mean_with_seeds(bits, ordered["cluster"].to_numpy(dtype=object)[: bits.shape[1]])

@@ -9,16 +9,32 @@ import pandas as pd
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
+from cotrain.pvi.basis import Basis
 from cotrain.pvi.pvi import entropy, prior, pvi
 from cotrain.pvi.scores import Scores
 from cotrain.pvi.seeds import mean_with_seeds
 from cotrain.pvi.states import collapsed, state
-from cotrain.tasks.task import Split
+from cotrain.tasks.task import Split, Task
 from cotrain.training.fit import Fit
+from cotrain.training.group import Group, Member
 from cotrain.training.selection import chosen
 
 NULLS = ("prior", "finetune")
 _Nulls = Mapping[tuple[str, int], Fit]
+
+
+def finetune(basis: Basis) -> Scores:
+    """Return the Scores of every task from its single-task fits, which are trained where they are missing."""
+    alone, blank = trained(basis, basis.tasks)
+    return score(alone, basis.by, basis.null, blank, basis.split, {name: task.source for name, task in basis.tasks.items()})
+
+
+def trained(basis: Basis, tasks: Mapping[str, Task]) -> tuple[list[Fit], list[Fit]]:
+    """Return the fits of each of ``tasks`` alone, and those of its null model where the basis wants one."""
+    singles = [Group.of([task]) for task in tasks]
+    nulls = [Group((Member(task, "blank"),)) for task in tasks] if basis.null == "finetune" else []
+    fits = basis.train([*singles, *nulls], tasks)
+    return [fit for fit in fits if fit.group.real], [fit for fit in fits if not fit.group.real]
 
 
 def score(fits: Sequence[Fit], by: str = "log_loss", null: str = "prior", null_fits: Sequence[Fit] = (), split: Split = "dev",

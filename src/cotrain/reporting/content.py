@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Tone = Literal["", "good", "bad", "warn", "quiet", "strong"]
-Split = Literal["", "dev", "test", "both", "scored dev", "scored test"]
+Split = Literal["", "dev", "test", "both", "scored dev", "scored test", "scored out of fold"]
 SPLIT_LABELS: dict[Split, tuple[tuple[str, str], ...]] = {
     "": (), "dev": (("dev", "dev: decides"),), "test": (("test", "test: confirms"),),
     "both": (("dev", "dev: decides"), ("test", "test: confirms")),
     "scored dev": (("dev", "scored on dev"),), "scored test": (("test", "scored on test"),),
+    "scored out of fold": (("dev", "scored out of fold"),),
 }  # fmt: skip
 """How each kind of held-out data is labelled: (class, words). Scores come from dev, or from test in preset ``paper``."""
+
+
+SCORED: dict[str, Split] = {"dev": "scored dev", "test": "scored test", "out-of-fold": "scored out of fold"}
+"""The label of scores by the split of their rows; those from outside may have none."""
 
 
 class Cell(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from cotrain.reporting.tables import RunTables, chosen_plan, of_plan, outside, primary, scored, sizes, states
+from cotrain.reporting.tables import RunTables, chosen_plan, estimator, of_plan, outside, primary, scored, sizes, states
 from cotrain.reporting.words import estimate, listing, model, number, plural
 
 FEW_CLUSTERS = 20
@@ -159,7 +159,7 @@ def _trust(run: RunTables) -> Iterator[str]:
 
 def _seeds(run: RunTables) -> Iterator[str]:
     """One fit says nothing about the next."""
-    if run.scores is not None and run.scores.table["seed"].nunique() == 1:
+    if run.scores is not None and run.scores.table["seed"].nunique() == 1 and estimator(run) != "probe":  # which draws nothing
         yield "One seed only: every interval is conditional on one fit."
 
 

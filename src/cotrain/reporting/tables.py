@@ -76,7 +76,12 @@ def tasks(run: RunTables) -> list[str]:
 
 def outside(run: RunTables) -> bool:
     """Return whether the run is made of scores from outside: then its rows are those scored, and nothing else is known of them."""
-    return run.scores is not None and bool((run.scores.table["estimator"] == "outside").all())
+    return estimator(run) == "outside"
+
+
+def estimator(run: RunTables) -> str:
+    """Return how the scores were made, as their column says; empty without scores."""
+    return str(run.scores.table["estimator"].iloc[0]) if run.scores is not None and len(run.scores.table) else ""
 
 
 def scored(run: RunTables) -> pd.DataFrame:

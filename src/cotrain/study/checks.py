@@ -13,6 +13,7 @@ from cotrain.grouping import SELECTIONS
 from cotrain.grouping.controls import wrong
 from cotrain.grouping.options import Options
 from cotrain.prompting.form import wrong_template
+from cotrain.pvi import ESTIMATORS
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
@@ -26,6 +27,7 @@ from cotrain.training.settings import Settings
 _KNOWN: dict[Location, tuple[str, Any]] = {
     ("preset",): ("preset", PRESETS),
     ("goal",): ("goal", get_args(Goal)),
+    ("estimator",): ("estimator", ESTIMATORS),
     ("null",): ("null model", get_args(Null)),
     ("score_by",): ("selection of epochs", EPOCHS),
     ("select",): ("selection of epochs", EPOCHS),
@@ -89,6 +91,9 @@ def _seeds(written: Mapping[str, Any]) -> _Found:
     """Yield seeds that are out of range or there twice."""
     if written.get("seeds") == ():
         yield ("seeds",), "there should be at least one seed, such as seeds: [42, 52, 62]"
+    elif "seeds" not in written and written.get("preset") == "instant" and written.get("estimator", "probe") != "probe":
+        named = written["estimator"]
+        yield ("estimator",), f"the estimator {named} trains, and the preset instant has no seeds: name some, or use the probe"
     for i, seed in _items(written, "seeds", int):
         if not 0 <= seed < 2**32:
             yield ("seeds", i), f"a seed should be between 0 and {2**32 - 1}, found {seed}"

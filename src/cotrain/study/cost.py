@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotrain.pvi.crossfit import folds
 from cotrain.study import data, steps
 from cotrain.study.study import Study
 from cotrain.tasks.task import Task
@@ -19,13 +20,15 @@ _PAIRS = ("max_abs_t", "min_gap", "top1_per_target")
 
 
 def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """Return the cost plan of a study, its speed measured here by a few steps.
+    """Return the cost plan of a study, its speed measured here by a few steps; nothing where it has no seeds to train with.
 
     The keys: ``fits``, ``tokens``, ``seconds`` (expected) and ``seconds_most`` (no fit stops early), ``workers``,
     ``tokens_per_second`` (measured), ``memory_bytes`` (all workers), ``disk_bytes``, and ``parts``: fits and tokens of
-    the single-task fits, null models, nominated plans and each control. Groups that are not nominated yet are counted as
+    the single-task fits, null models, folds, nominated plans and each control. Groups that are not nominated yet are counted as
     one more training of every task per plan; where a task is served by its own pair, as two.
     """
+    if not study.resolved.seeds:
+        return {}
     settings = data.settings(study)
     workers = study.workers or max(1, (os.cpu_count() or 1) // settings.threads)
     parts = _parts(study, tasks, settings)
@@ -66,6 +69,8 @@ def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[
     parts: dict[str, dict[str, float]] = {"alone": {"fits": n, "tokens": alone}}
     if nulls := steps.blanks(study):
         parts["null models"] = {"fits": n, "tokens": tokens(nulls)}
+    if resolved.estimator == "crossfit":
+        parts["folds"] = _folds(tasks, settings)
     if resolved.plan.select == "nested":
         for name, models in (("nominated, half", -(-n // 2)), ("nominated, quarter", -(-n // 4))):
             parts[name] = {"fits": models, "tokens": alone}
@@ -80,3 +85,9 @@ def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[
         elif name != "alone":
             parts[name] = {"fits": -(-n // 2), "tokens": alone}
     return parts
+
+
+def _folds(tasks: Mapping[str, Task], settings: Settings) -> dict[str, float]:
+    """Return the fits and tokens of scores out of fold."""
+    found = {fold.name: fold for task in tasks.values() for fold in folds(task)}
+    return {"fits": len(found), "tokens": sum(work(Group.of([fold]), found, settings, None) for fold in found)}

@@ -33,6 +33,19 @@ def needs_rows(study: Study, verb: str) -> None:
         )
 
 
+def needs_seeds(study: Study, verb: str) -> None:
+    """Refuse a verb that trains, or needs fits, in a study that has no seeds: groups are only predicted there.
+
+    Raises:
+        InputError: the verb, why, and what can be done instead.
+    """
+    if not study.resolved.seeds:
+        raise InputError(
+            f"{study.path}: {verb} needs fits, and this study has no seeds to train with (preset {study.resolved.preset} only predicts "
+            "groups); set preset: default in the study file, or name seeds"
+        )
+
+
 def tasks(study: Study) -> dict[str, Task]:
     """Return the tasks of a study; rows that an earlier run placed stay where they are.
 
@@ -90,10 +103,15 @@ def remember(study: Study, found: Iterable[Fit]) -> None:
     study.remember({name_of(fit.group, fit.seed): fit.key for fit in found})
 
 
-def fits(study: Study, groups: Iterable[Group], seeds: Sequence[int] | None = None) -> list[Fit]:
-    """Return the fits of groups that are in the index, with the clusters of the study; what is not there is left out."""
-    index, clusters = study.index, study.clusters()
-    known = study.__dict__.setdefault("_fits", {})
+def fits(study: Study, groups: Iterable[Group], seeds: Sequence[int] | None = None, of: Mapping[str, Task] | None = None) -> list[Fit]:
+    """Return the fits of groups that are in the index, with the clusters of their rows; what is not there is left out.
+
+    Args:
+        of: the tasks that the groups name, where they are not those of the study.
+    """
+    index = study.index
+    clusters = study.clusters() if of is None else {n: dict(zip(t.rows["row"], t.rows["cluster"], strict=True)) for n, t in of.items()}
+    known = study.__dict__.setdefault("_fits", {}) if of is None else {}
     found = []
     for group in dict.fromkeys(groups):
         for seed in seeds or study.resolved.seeds:
@@ -142,9 +160,12 @@ def capped(study: Study) -> dict[str, int]:
 
 def provenance(study: Study, found: Sequence[Fit], command: str) -> dict[str, Any]:
     """Return versions, hashes, device and command; ``mixed`` names what differs between the fits of the study."""
+    from cotrain.training.train import effective
+    from cotrain.training.worker import manifest
+
     manifests = [fit.manifest for fit in found if fit.manifest]
     mixed = sorted({what for what in ("versions", "host", "machine") if len({str(m.get(what)) for m in manifests}) > 1})
-    first: dict[str, Any] = dict(manifests[0]) if manifests else {}
+    first: dict[str, Any] = dict(manifests[0]) if manifests else manifest(effective(settings(study)))
     path = encoder.folder(study.resolved.settings.model)
     return {
         **dict(first.get("versions", {})),

@@ -15,7 +15,7 @@ Goal = Literal["fewer", "better"]
 Null = Literal["prior", "finetune"]
 LIGHT = 50_000_000
 """An encoder with fewer parameters is light, and may train at a higher learning rate."""
-NOT_YET = ("instant", "paper-grid")
+NOT_YET = ("paper-grid",)
 """Presets of the method that do not exist yet."""
 OUTSIDE = "scores"
 """The format of a task of which only scores are known: no rows are read for it and nothing is trained."""
@@ -28,7 +28,7 @@ class Preset:
     Attributes:
         training: fields of Settings that differ from its defaults.
         plan, test, group_test: how groups are nominated.
-        controls, seeds, null, score_by, select: as in Resolved.
+        estimator, controls, seeds, null, score_by, select: as in Resolved.
         light_learning_rate: as in Resolved.
         cut: the caps on rows.
         paper: as in Resolved.
@@ -40,6 +40,7 @@ class Preset:
     seeds: tuple[int, ...] = (42, 52, 62, 72, 82)
     test: str = "welch"
     group_test: str = "welch_anova"
+    estimator: str = "finetune"
     null: Null = "prior"
     score_by: str = "log_loss"
     select: str = "macro_f1"
@@ -79,6 +80,8 @@ PRESETS = {
         paper=True,
     ),
 }  # fmt: skip
+# what is trained later, with seeds of a study's own, is as in default
+PRESETS["instant"] = replace(PRESETS["default"], estimator="probe", controls=(), seeds=(), cut=Cut(max_train=2000, max_held_out=1000))
 
 
 def settings(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,8 +129,9 @@ class Resolved:
         settings: of every fit.
         sources: where the rows of the tasks come from, with the metric and delta of each.
         cut: how rows become train, dev and test.
-        seeds: of training.
+        seeds: of training; none where nothing is trained and groups are only predicted.
         goal: ``fewer`` models without harm, or ``better`` ones.
+        estimator: how PVI is estimated, a name of ``cotrain.pvi.ESTIMATORS``.
         null: what PVI is measured against: ``prior`` label frequencies, or a ``finetune``-d blank encoder.
         score_by: the epoch that is scored.
         select: the epoch that is compared.
@@ -149,6 +153,7 @@ class Resolved:
     cut: Cut = field(default_factory=Cut)
     seeds: tuple[int, ...] = PRESETS["default"].seeds
     goal: Goal = "fewer"
+    estimator: str = "finetune"
     null: Null = "prior"
     score_by: str = "log_loss"
     select: str = "macro_f1"
@@ -167,6 +172,10 @@ class Resolved:
         """Whether the study is made of scores from outside alone."""
         return any(source.format == OUTSIDE for source in self.sources)
 
+    def scores(self, estimator: str | None = None) -> str:
+        """Return the name of the scores of an estimator: ``pvi`` for the study's own, ``pvi-probe`` for another."""
+        return "pvi" if estimator in (None, self.estimator) else f"pvi-{estimator}"
+
     def plain(self) -> dict[str, Any]:
         """Return the study as plain values, in the words of the study file where it has them."""
         training, plan = asdict(self.settings), asdict(self.plan)
@@ -174,9 +183,9 @@ class Resolved:
         values = {
             "name": self.name, "preset": self.preset, "model": training.pop("model"), "tasks": tasks, "splits": asdict(self.cut),
             "goal": self.goal, "plan": {"by": self.by, "test": self.test, "group_test": self.group_test, **plan},
-            "controls": self.controls, "seeds": self.seeds, "training": training, "null": self.null, "score_by": self.score_by,
-            "select": self.select, "paper": self.paper, "light_learning_rate": self.light_learning_rate, "root": self.root,
-            "overrides": self.overrides,
+            "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
+            "score_by": self.score_by, "select": self.select, "paper": self.paper, "light_learning_rate": self.light_learning_rate,
+            "root": self.root, "overrides": self.overrides,
         }  # fmt: skip
         return {key: _thawed(value) for key, value in values.items()}
 

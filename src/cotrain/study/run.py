@@ -28,7 +28,7 @@ class Outcome:
     Attributes:
         study: with everything in its run folder.
         check: what the verb found.
-        comparison: with the recommended plan.
+        comparison: with the recommended plan; None where the study has no seeds, so that nothing is trained.
         models: the folders of the recommended models, each with what it serves.
         report: the HTML file.
         fits: every fit of the study.
@@ -39,7 +39,7 @@ class Outcome:
 
     study: Study
     check: dict[str, Any] = field(repr=False)
-    comparison: Comparison
+    comparison: Comparison | None
     models: Mapping[Path, Serving]
     report: Path
     fits: tuple[Fit, ...] = field(repr=False)
@@ -50,6 +50,8 @@ class Outcome:
 
 def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: None) -> Outcome:
     """Check, score, relate, group, train, compare, train the controls that a claim needs, compare, models, report.
+
+    Without seeds (preset ``instant``) nothing is trained: check, score, relate, group, report.
 
     Args:
         show: is told the progress of training.
@@ -63,6 +65,8 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     before = set(study.index.values())
     checked = study.checked if not unchecked(study) else steps.check(study)
     say(f"check: {len(study.tasks)} tasks, {len(checked['warnings'])} warnings")
+    if times := steps.costly(study):
+        say(times)
     scores = steps.score(study, show)
     unlearned = scores.tasks.loc[scores.tasks["state"] != "ok", "task"].tolist()
     say(
@@ -72,6 +76,8 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     steps.relate(study)
     plans = steps.group(study)
     say(f"group: {_listed(plans)}")
+    if not study.resolved.seeds:
+        return Outcome(study, checked, None, {}, steps.report(study), (), 0, time.perf_counter() - began)
     fits = steps.train(study, steps.groups_named(study, None), show)
     comparison = steps.compare(study, look=False)
     if extra := _separating(study, comparison):
@@ -91,7 +97,8 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
 def _listed(plans: Sequence[Plan]) -> str:
     """Return the nominated plans and controls in one line."""
     nominated = [f"{p.name} ({p.models} models)" for p in plans if p.kind == "nominated"]
-    return f"nominated {', '.join(nominated)}; controls {', '.join(p.name for p in plans if p.kind == 'control')}"
+    made = [p.name for p in plans if p.kind == "control"]
+    return f"nominated {', '.join(nominated)}" + (f"; controls {', '.join(made)}" if made else "")
 
 
 def _separating(study: Study, comparison: Comparison) -> list[Plan]:

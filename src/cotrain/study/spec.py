@@ -54,6 +54,7 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
         cut=replace(preset.cut, **values.get("splits", {})),
         seeds=values.get("seeds", preset.seeds),
         goal=values.get("goal", "fewer"),
+        estimator=values.get("estimator", preset.estimator),
         null=values.get("null", preset.null),
         score_by=values.get("score_by", preset.score_by),
         select=values.get("select", preset.select),

@@ -38,6 +38,8 @@ def status(study: Study) -> dict[str, Any]:
     }  # fmt: skip
     if outside:
         verbs = {verb: verbs[verb] for verb in ("relate", "group", "report")}
+    elif not seeds:
+        verbs = {verb: verbs[verb] for verb in ("check", "score", "relate", "group", "report")}
     return {
         "study": study.resolved.name, "path": str(study.path), "outside": outside, "verbs": verbs,
         "fits": {"done": len(fits), "wanted": len(wanted) * len(seeds), "failed": sum(bool(f.failed) for f in fits)},

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
-from cotrain.choose import unknown
+from cotrain.choose import choose, unknown
 from cotrain.errors import FitsFailed, InputError
 from cotrain.grouping.options import Options
 from cotrain.grouping.plan import Plan, Serving
+from cotrain.pvi import ESTIMATORS
 from cotrain.study import data
 from cotrain.study.presets import options
 from cotrain.study.study import Study
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cotrain.grouping.budget import Size
     from cotrain.grouping.listing import Listing
     from cotrain.pvi.scores import Scores
+    from cotrain.tasks.task import Split, Task
     from cotrain.training.train import Progress
 
 Show = Callable[["Progress"], None]
@@ -61,15 +63,20 @@ def check(study: Study) -> dict[str, Any]:
     return result
 
 
-def train(study: Study, groups: Iterable[Group], show: Show | None = None) -> list[Fit]:
-    """Return the fits of ``groups`` over the seeds of the study, training what is missing; failed ones have ``failed`` set."""
+def train(study: Study, groups: Iterable[Group], show: Show | None = None, tasks: Mapping[str, Task] | None = None) -> list[Fit]:
+    """Return the fits of ``groups`` over the seeds of the study, training what is missing; failed ones have ``failed`` set.
+
+    Args:
+        tasks: those that the groups name, where they are not those of the study.
+    """
     from cotrain.training.train import Options as How
     from cotrain.training.train import train as fit
 
     data.needs_rows(study, "train")
+    data.needs_seeds(study, "train")
     wanted = list(dict.fromkeys(groups))
     how = How(workers=study.workers, progress=show, arrived=lambda one: data.remember(study, [one]))
-    found = fit(wanted, data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
+    found = fit(wanted, tasks or data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
     return found
 
@@ -98,22 +105,54 @@ def refuse_failed(fits: Sequence[Fit]) -> None:
         raise FitsFailed("\n".join(failed))
 
 
-def score(study: Study, show: Show | None = None) -> Scores:
-    """Return the Scores of every task from its single-task fits, which are trained if missing."""
-    from cotrain.pvi.finetune import score as pvi
+def score(study: Study, show: Show | None = None, estimator: str | None = None) -> Scores:
+    """Return the Scores of every task by the estimator of the study, or by another one, kept beside them as ``pvi-ESTIMATOR``.
+
+    Fits that it needs are trained if missing.
+
+    Raises:
+        InputError: an unknown estimator, one that trains in a study without seeds.
+    """
+    from cotrain.pvi.basis import Basis
 
     data.needs_rows(study, "score")
     resolved = study.resolved
-    singles, nulls = alone(study), blanks(study)
-    train(study, [*singles, *nulls], show)
-    scores = pvi(
-        data.fits(study, singles), resolved.score_by, resolved.null, data.fits(study, nulls),
-        split="test" if resolved.paper else "dev", sources=data.sources(study),
-    )  # fmt: skip
-    if resolved.paper:
-        study.look_at_test("score")
-    study.save_scores(scores, "pvi")
+    chosen = estimator or resolved.estimator
+    estimate = choose("estimator", chosen, ESTIMATORS)
+
+    def fits(groups: Sequence[Group], tasks: Mapping[str, Task]) -> list[Fit]:
+        train(study, groups, show, tasks)
+        return data.fits(study, groups, of=tasks)
+
+    split: Split = "test" if resolved.paper else "dev"
+    scores: Scores = estimate(Basis(data.tasks(study), data.settings(study), fits, resolved.score_by, resolved.null, split))
+    if resolved.paper and chosen != "crossfit":
+        study.look_at_test("score" if chosen == resolved.estimator else f"score {chosen}")
+    if not study.provenance:
+        study.save_provenance(data.provenance(study, [], " ".join(["cotrain", *sys.argv[1:]])))
+    study.save_scores(scores, resolved.scores(estimator))
     return scores
+
+
+def costly(study: Study, estimator: str | None = None) -> str:
+    """Return what an estimator costs beyond the single-task fits, in words, or nothing."""
+    from cotrain.pvi.crossfit import FOLDS
+
+    if (estimator or study.resolved.estimator) != "crossfit":
+        return ""
+    fits = FOLDS * len(study.tasks) * len(study.resolved.seeds)
+    return f"crossfit: {FOLDS} fits per task and seed, {fits:,} in all, for about {FOLDS} times the cost of the tasks alone"
+
+
+def scored_groups(study: Study, estimator: str | None = None) -> list[Group]:
+    """Return the groups whose fits an estimator reads, as far as they are in the index."""
+    from cotrain.pvi.crossfit import parent
+
+    chosen = estimator or study.resolved.estimator
+    if chosen == "crossfit":
+        every = dict.fromkeys(Group.parse(name.rpartition(" ")[0]) for name in study.index)
+        return [g for g in every if all(parent(t) != t and parent(t) in study.tasks for t in g.tasks)]
+    return [*alone(study), *blanks(study)] if chosen == "finetune" else []
 
 
 def score_trained(study: Study, models: Mapping[str, str], tell: Callable[[int, int], None] = lambda done, total: None) -> Scores:
@@ -140,13 +179,22 @@ def score_trained(study: Study, models: Mapping[str, str], tell: Callable[[int, 
     return scores
 
 
-def relate(study: Study, test: str | None = None, group_test: str | None = None, bootstrap: int = 0) -> Affinity:
-    """Return the Affinity of the scores, with so many bootstrap resamples of it; trains nothing."""
+def relate(
+    study: Study, test: str | None = None, group_test: str | None = None, bootstrap: int = 0, estimator: str | None = None
+) -> Affinity:
+    """Return the Affinity of the scores, with so many bootstrap resamples of it; trains nothing.
+
+    Args:
+        estimator: whose scores are related; the study's where none is named.
+    """
     from cotrain.affinity.pvi import relate as pvi
 
     resolved = study.resolved
-    affinity = pvi(study.load_scores("pvi"), test or resolved.test, group_test or resolved.group_test, resolved.paper, bootstrap=bootstrap)
-    study.save_affinity(affinity, "pvi")
+    name = resolved.scores(estimator)
+    affinity = pvi(study.load_scores(name), test or resolved.test, group_test or resolved.group_test, resolved.paper, bootstrap=bootstrap)
+    folds = scored_groups(study, "crossfit") if (estimator or resolved.estimator) == "crossfit" else []
+    affinity = replace(affinity, method=name, cost={**affinity.cost, "fits": float(len(folds) * len(resolved.seeds))})
+    study.save_affinity(affinity, name)
     return affinity
 
 
@@ -267,6 +315,7 @@ def compare(study: Study, by: str | None = None, metric: str | None = None, goal
     from cotrain.training.selection import SELECTIONS
 
     data.needs_rows(study, "compare")
+    data.needs_seeds(study, "compare")
     asked = (("metric", metric, METRICS), ("selection of epochs", by, SELECTIONS), ("goal", goal, get_args(Goal)))
     if faults := [unknown(kind, name, known) for kind, name, known in asked if name is not None and name not in known]:
         raise InputError(faults)

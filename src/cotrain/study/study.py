@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from cotrain.affinity.affinity import Affinity, Resamples
+from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.plan import Plan
@@ -160,6 +161,9 @@ class Study:
             InputError: nothing was scored yet.
         """
         if (found := self.find_scores(name)) is None:
+            if there := [file.stem for file in (self.path / "scores").glob("*.json")]:
+                estimator = f" --estimator {name.removeprefix('pvi-')}" if name != "pvi" else ""
+                raise InputError(f"{self.path}: {unknown('scores', name, there)}; first: cotrain score {self.path}{estimator}")
             raise InputError(f"{self.path}: nothing is scored yet; first: cotrain score {self.path}")
         return found
 

@@ -16,7 +16,7 @@ from cotrain.grouping.stability import pairs_pass
 from cotrain.pvi.scores import Scores
 from cotrain.reporting.tables import RunTables
 from cotrain.study import data
-from cotrain.study.steps import size, trained_groups
+from cotrain.study.steps import scored_groups, size, trained_groups
 from cotrain.study.study import Study
 
 
@@ -57,7 +57,8 @@ def _rows(study: Study, scores: Scores | None) -> pd.DataFrame:
 def costs(study: Study) -> pd.DataFrame:
     """Return one line per fit of the study: ``group``, ``seed``, ``seconds``, ``updates``, ``tokens``, ``parameters``."""
     columns = ("seconds", "updates", "tokens", "parameters")
-    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in data.fits(study, trained_groups(study))]
+    groups = [*trained_groups(study), *scored_groups(study, "crossfit")]
+    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in data.fits(study, groups)]
     return pd.DataFrame(lines, columns=["group", "seed", *columns])
 
 

@@ -139,6 +139,8 @@ def write(fit: Fit, folder: Path) -> None:
     tables = []
     for (task, split), block in fit.blocks.items():
         e, n, k = block.log2_p.shape
+        if not n:
+            continue  # the test of a fold
         names = np.array(fit.labels[task], dtype=object)
         tables.append(
             pa.table(

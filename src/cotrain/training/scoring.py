@@ -59,7 +59,7 @@ def predict_several(
                 parts[task].append((torch.log_softmax(logits.float(), dim=-1) / math.log(2)).cpu().numpy())
     found = {}
     for task, scored in parts.items():
-        found[task] = np.concatenate(scored)
+        found[task] = np.concatenate([np.empty((0, model.classifier(task).config.num_labels), dtype=np.float32), *scored])
         found[task][order] = found[task].copy()
     return found
 

@@ -171,7 +171,7 @@ def make(job: Job, folder: Path) -> Fit:
             blocks[task, split] = Block(ids, ids, _gold(tasks[task], split), np.array(epochs, dtype=np.int64), log2_p)  # type: ignore[arg-type]
     return Fit(
         key=job.key, group=job.group, seed=job.seed, labels=labels, train_counts={t: d.counts for t, d in data.items()},
-        blocks=blocks, history=pd.DataFrame(record.history), cost=record.cost, manifest=_manifest(settings), failed=failed,
+        blocks=blocks, history=pd.DataFrame(record.history), cost=record.cost, manifest=manifest(settings), failed=failed,
     )  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def _observer(job: Job, model: Any, folder: Path) -> Callable[[int], None] | Non
     return observe
 
 
-def _manifest(settings: Settings) -> dict[str, object]:
+def manifest(settings: Settings) -> dict[str, object]:
     """Return where and with what a fit was made."""
     versions = {name: version(name) for name in ("torch", "transformers", "numpy", "cotrain")}
     # the name of the encoder, not the folder where this machine has it

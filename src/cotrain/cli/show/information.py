@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cotrain.cli.tables import bullets, filled, write
-from cotrain.reporting.content import Cell, Split, Table, row
+from cotrain.reporting.content import SCORED, Cell, Table, row
 from cotrain.reporting.words import count, estimate, number, probability
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def scores(scored: Scores, truth_bits: Mapping[str, float] | None = None) -> Non
     truth_column = ("#true",) if truth_bits else ()
     columns = ("task", "#V-information, bits [95 %]", *truth_column, "#null, bits", "#rows", "#clusters", "#seeds",
                "failed seeds", "collapsed seeds", "state")  # fmt: skip
-    split: Split = "scored test" if (scored.table["split"] == "test").any() else "scored dev"
+    split = SCORED.get(str(scored.table["split"].iloc[0]), "")
     write(filled(Table(columns, tuple(lines), "V-information", split=split)))
     bullets((f"{task}: {reason}" for task, reason in facts["state_reason"].items() if reason), "warn")
     notes(scored)

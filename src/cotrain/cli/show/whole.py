@@ -75,10 +75,15 @@ def outcome(found: Outcome, run: RunTables) -> None:
     comparison(run)
     if run.known and run.affinity is not None:
         truth(run.affinity, run.known)
-    models(found.models)
+    if found.comparison is not None:
+        models(found.models)
     heading("Report")
     sentence(str(found.report))
     heading("Time")
+    if found.comparison is None:
+        sentence(f"Nothing was trained; this run took {duration(found.seconds)}. With preset: default in the study file the groups "
+                 "are trained and compared; name another folder for it with --out.")  # fmt: skip
+        return
     cost = found.check.get("cost") or {}
     spent = sum(fit.cost.get("seconds", 0.0) for fit in found.fits) / max(1, cost.get("workers", 1))
     made = f"{found.trained} made now" if found.trained else "nothing trained now"

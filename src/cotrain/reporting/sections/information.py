@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from cotrain.reporting.content import Block, Cell, Figure, Section, Split, Table, Text, row
+from cotrain.reporting.content import SCORED, Block, Cell, Figure, Section, Split, Table, Text, row
 from cotrain.reporting.tables import RunTables, states, tasks
 from cotrain.reporting.words import MISSING, count, estimate, known, listing, number
 
@@ -30,7 +30,8 @@ def section(run: RunTables) -> Section | None:
     if run.scores is not None and len(run.scores.by_epoch):
         blocks.append(Figure("epochs", "V-information by epoch: a thin line per seed, a thick one for their mean; scored "
                              "epochs shaded. It falls where training goes on past the best log-loss.",
-                             "Small line charts of V-information by epoch, one per task", "scored dev"))  # fmt: skip
+                             "Small line charts of V-information by epoch, one per task",
+                             SCORED[str(run.scores.by_epoch["split"].iloc[0])]))  # fmt: skip
     if run.scores is not None and len(run.scores.table):
         blocks.append(Figure("distributions", "PVI of the rows, seeds averaged. Left of 0 the model is worse than the label "
                              "frequencies: confident and wrong.", "Ridges of PVI per task", split))  # fmt: skip
@@ -41,8 +42,7 @@ def scored_split(run: RunTables) -> Split:
     """Return the split that the scores are of, where it is known; preset ``paper`` scores test."""
     if run.scores is None or not len(run.scores.table):
         return ""
-    splits: dict[str, Split] = {"dev": "scored dev", "test": "scored test"}
-    return splits.get(str(run.scores.table["split"].iloc[0]), "")
+    return SCORED.get(str(run.scores.table["split"].iloc[0]), "")
 
 
 def _alt(run: RunTables) -> str:

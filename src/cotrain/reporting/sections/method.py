@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from cotrain.reporting.content import Block, Bullets, Section, Text
-from cotrain.reporting.tables import RunTables, outside
+from cotrain.reporting.tables import RunTables, estimator, outside
 
+PVI = (
+    "PVI of a row: log2 p(label | text) of {model} minus log2 p(label) of the null model, on held-out rows only (Ethayarajh, Choi "
+    "and Swayamdipta, ICML 2022). The null is the label frequencies of train unless said otherwise."
+)
+MODELS = {
+    "probe": "a logistic regression on the mean over tokens of the frozen encoder's last layer, standardised on train,",
+    "crossfit": "the encoder fine-tuned on the other folds of train and dev",
+}
+"""What predicts the label, by estimator; the fine-tuned encoder where none is named."""
 NOTES = (
-    "PVI of a row: log2 p(label | text) of the fine-tuned encoder minus log2 p(label) of the null model, on held-out rows "
-    "only (Ethayarajh, Choi and Swayamdipta, ICML 2022). The null is the label frequencies of train unless said otherwise.",
-    "Scores take the epoch of the best dev log-loss; the comparison takes one epoch per group by its own rule. Every figure "
-    "on dev is cross-selected: each half of dev is scored at the epoch that the other half chose.",
+    "Scores of fits take the epoch of the best dev log-loss; the comparison takes one epoch per group by its own rule. Every "
+    "figure on dev is cross-selected: each half of dev is scored at the epoch that the other half chose.",
     "Intervals hold rows, clusters and seeds: rows of one patient, document or text are one cluster, and the variance "
     "between seeds is a term of its own, with Satterthwaite degrees of freedom.",
     "Verdicts, on test, at δ: gain, harm (Holm over tasks at .05), equivalent (90 % interval inside ±δ), not worse (its "
@@ -43,7 +50,7 @@ def section(run: RunTables) -> Section | None:
     if outside(run):
         return Section("method", "Method notes", (Bullets(OUTSIDE),))
     preset = str(run.spec.get("preset", ""))
-    blocks: list[Block] = [Bullets(NOTES)]
+    blocks: list[Block] = [Bullets((PVI.format(model=MODELS.get(estimator(run), "the fine-tuned encoder")), *NOTES))]
     if preset.startswith("paper"):
         blocks += [Text("This study follows the paper (Li, Miller, Bethard and Savova, arXiv 2410.12774) where it differs:", "strong"),
                    Bullets(PAPER)]  # fmt: skip
