@@ -1,4 +1,4 @@
-"""Speed and memory, measured: ``python benchmarks/bench.py [start] [memory] [notes] [verbs] [nulls] [demo]``; all of them by default.
+"""Speed and memory, measured: ``python benchmarks/bench.py [start] [memory] [notes] [relations] [verbs] [nulls] [demo]``; all of them by default.
 
 Prints one Markdown table per topic; a ratio above 1 misses its target. Measured is wall clock, so a busy machine makes it
 worse; CPU seconds beside it hardly change. Where it says "best of", the least of several is taken. Targets are for two cores.
@@ -123,6 +123,21 @@ def notes() -> tuple[list[Line], str]:
     return lines, "10,000 notes with ten entities each, read, cut and kept; CPU seconds and peak resident memory of the process."
 
 
+def relations() -> tuple[list[Line], str]:
+    """Relate and group many tasks in child processes, and ask these for their time and peak."""
+    lines = []
+    for what, words, tasks, rows, most in (
+        ("listing", "all pairs and all 32,752 sets", 15, 19_240, 1.0), ("bootstrap", "1,000 resamples", 15, 19_240, 10.0),
+        ("partition", "relate and partition", 10, 1_000, None), ("partition", "relate and partition", 100, 1_000, None),
+        ("partition", "relate and partition", 1_000, 1_000, 20.0),
+    ):  # fmt: skip
+        spent = json.loads(_output([sys.executable, str(HERE / "relations.py"), what, str(tasks), str(rows)]))
+        lines.append(Line(f"{words}, {tasks:,} tasks × {rows:,} rows", spent["wall"], most, "s", spent["cpu"]))
+        if tasks == 1_000:
+            lines.append(Line("its peak memory", spent["peak"] / GIB, 1.0, "GiB"))
+    return lines, "Made-up scores, one seed, every row its own cluster; imports and reading are not in it."
+
+
 def verbs() -> tuple[list[Line], str]:
     """Time the verbs that do not train, as commands, on a copy of runs/general9 or on a drawn study of its size."""
     with _study() as (run, what):
@@ -178,7 +193,7 @@ def demo() -> tuple[list[Line], str]:
 
 
 TOPICS: dict[str, Callable[[], tuple[list[Line], str]]] = {
-    "start": start, "memory": memory, "notes": notes, "verbs": verbs, "nulls": nulls, "demo": demo,
+    "start": start, "memory": memory, "notes": notes, "relations": relations, "verbs": verbs, "nulls": nulls, "demo": demo,
 }  # fmt: skip
 
 
