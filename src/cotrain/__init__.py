@@ -20,7 +20,7 @@ _WHERE = {
     "group": "grouping.group:group",
     "controls": "grouping.controls:controls",
     "read_gains": "grouping.gains:read_gains",
-    "measured": "grouping.gains:measured",
+    "measured": "grouping.measured:measured",
     "compare": "evaluation.compare:compare",
     "report": "reporting.report:report",
     # the same in a run folder, from a study file

@@ -367,7 +367,8 @@ def group(
 def _measured(gains: Path, choose_on: str | None, given: dict[str, Any], json_: bool) -> None:
     """Print the plan that measured losses choose; nothing is kept."""
     from cotrain.cli import show
-    from cotrain.grouping.gains import measured, read_gains
+    from cotrain.grouping.gains import read_gains
+    from cotrain.grouping.measured import measured
 
     if strange := [key for key in given if key not in ("budget", "cost")]:
         raise InputError(f"--gains goes with --budget, --cost, --choose-on and --json alone; found {', '.join(strange)}")

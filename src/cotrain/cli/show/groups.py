@@ -10,8 +10,8 @@ from cotrain.reporting.content import Cell, Table, row
 from cotrain.reporting.words import braces, count, listing, number, plural, probability, rows_needed
 
 if TYPE_CHECKING:
-    from cotrain.grouping.gains import Measured
     from cotrain.grouping.listing import Listing
+    from cotrain.grouping.measured import Measured
     from cotrain.grouping.plan import Plan
 
 NAMED = 8
