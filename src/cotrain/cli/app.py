@@ -30,6 +30,8 @@ IN_CONTEXT = "incontext"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, suite:NAME, or the folder of an earlier run.")]
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder of models/ of a run.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Precision = Annotated[str, typer.Option("--precision", help="fp32 gives the numbers of the study; auto: bf16 where it is faster.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run folder; default: runs/ and the study's name.")]
 Sets = Annotated[
@@ -511,6 +513,46 @@ def _named(lm: str | None) -> str:
 
 
 # -- models ---------------------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=MODELS)
+def predict(
+    model: ModelPath,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="csv, tsv, jsonl, json or parquet; - is lines of JSON on standard input.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The jsonl, csv or parquet file to write; default: lines of JSON on stdout.")
+    ] = None,
+    tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Default: all that the model serves.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A column or a template; default: as in the study, else text.")] = None,
+    pair: Annotated[str | None, typer.Option("--pair", help="The same for the second text; default: as in the study, else pair.")] = None,
+    row_id: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Of row ids; default: FILE:7.")] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Predict all tasks of a model from one pass of its encoder: the label and the probabilities of every row."""
+    from cotrain.serving import predict as verb
+    from cotrain.serving.inputs import read
+    from cotrain.training.models import load
+
+    if out:
+        verb.check(out)
+    with waiting("loading the model"):
+        shared = load(model, device, precision)
+        inputs = read(shared, data, _names(tasks), text=text, pair=pair, row_id=row_id)
+    for fault in inputs.left_out:
+        say(f"left out: {fault}")
+    with waiting(f"predicting {len(inputs.rows):,} rows") as tell:
+        if out:
+            print(verb.save(shared, inputs, out, tell))
+            return
+        for table in verb.predict(shared, inputs):
+            for line in verb.lines(table):
+                print(line)
+
+
+def _names(given: str | None) -> list[str]:
+    """Return the names of ``a,b``."""
+    return [name.strip() for name in (given or "").split(",") if name.strip()]
 
 
 @app.command(rich_help_panel=MODELS)

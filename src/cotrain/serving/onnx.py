@@ -1,6 +1,6 @@
 """The format ``onnx``: the classifier as ``model.onnx``, checked against PyTorch before it is kept.
 
-By the exporter of PyTorch itself (``dynamo``). Its older one, by traces, keeps the attention mask of the example for good.
+By the exporter of PyTorch itself. ``optimum`` asks for Transformers below 4.58, and PyTorch's older exporter, by traces, is to go.
 """
 
 from __future__ import annotations

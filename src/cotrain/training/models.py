@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -198,7 +198,7 @@ def write(
     return to
 
 
-def load(folder: str | Path, device: str = "auto", precision: Precision = "auto") -> SharedModel:
+def load(folder: str | Path, device: str = "auto", precision: str = "auto") -> SharedModel:
     """Return the model of a folder.
 
     Args:
@@ -212,7 +212,9 @@ def load(folder: str | Path, device: str = "auto", precision: Precision = "auto"
     """
     folder = Path(folder)
     about = read_about(folder)
-    how = effective(Settings(str(folder), max_length=about["max_length"], device=device, precision=precision))
+    if precision not in get_args(Precision):
+        raise InputError(unknown("precision", precision, get_args(Precision)))
+    how = effective(Settings(str(folder), max_length=about["max_length"], device=device, precision=cast(Precision, precision)))
     from safetensors.torch import load_file
 
     from cotrain.training.model import build, load_base
