@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -195,4 +196,27 @@ def toy_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
             num_key_value_heads=2, max_position_embeddings=1024, initializer_range=0.3,
         )  # fmt: skip
         LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stubborn(toy_lm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of that model whose layers add nothing and whose head says 1 after a colon or a blank, then ends the line."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(shutil.copytree(toy_lm, tmp_path_factory.mktemp("stubborn") / "lm"))
+    tokens, lm = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    colon, blank, one, end = (tokens(letter)["input_ids"][0] for letter in (":", " ", "1", "\n"))
+    with torch.no_grad():
+        for layer in lm.model.layers:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        known = lm.model.embed_tokens.weight
+        lm.lm_head.weight.zero_()
+        lm.lm_head.weight[one] = known[colon] + known[blank]
+        lm.lm_head.weight[end] = known[one]
+    lm.save_pretrained(folder)
+    tokens.chat_template = "{{ messages[0].content }}"
+    tokens.save_pretrained(folder)
     return folder

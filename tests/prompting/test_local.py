@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -82,21 +81,6 @@ def test_a_server_of_the_same_model_gives_the_same_probabilities(model: LocalMod
             assert there.log2_p == pytest.approx(here.log2_p, abs=1e-4)
             assert there.option == here.option
         server.close()
-
-
-@pytest.fixture
-def stubborn(toy_lm: Path, tmp_path: Path) -> Iterator[Path]:
-    """Return a copy of the model whose layers add nothing and whose head answers with the digit 1 after a blank."""
-    folder = shutil.copytree(toy_lm, tmp_path / "stubborn")
-    tokens, lm = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
-    with torch.no_grad():
-        for layer in lm.model.layers:
-            layer.self_attn.o_proj.weight.zero_()
-            layer.mlp.down_proj.weight.zero_()
-        lm.lm_head.weight.zero_()
-        lm.lm_head.weight[tokens("1")["input_ids"][0]] = lm.model.embed_tokens.weight[tokens(" ")["input_ids"][0]]
-    lm.save_pretrained(folder)
-    yield folder
 
 
 def test_planted_weights_that_always_say_one_are_right_as_often_as_that_label_is(stubborn: Path, task: Task) -> None:

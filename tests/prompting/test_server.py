@@ -120,10 +120,15 @@ def test_waits_without_a_word_grow_and_have_an_end(serve: Any, ask: Ask, monkeyp
     monkeypatch.setattr(module, "_FIRST_SECONDS", 0.5)
     waits: list[float] = []
     monkeypatch.setattr(Meter, "pause", lambda _, seconds: waits.append(seconds))
-    with serve.running(lambda _: serve.Answer({}, 500)) as toy, pytest.raises(InputError, match=f"500; tried {TRIES} times"):
+    with serve.running(lambda _: serve.Answer({}, 503)) as toy, pytest.raises(InputError, match=f"503; tried {TRIES} times"):
         ask(toy.url)
     assert len(waits) == TRIES
     assert all(0.25 * 2**i <= wait <= min(60, 0.5 * 2**i) for i, wait in enumerate(waits))
+
+
+def test_a_chat_that_never_worked_names_the_other_api(serve: Any, ask: Ask) -> None:
+    with serve.running(lambda _: serve.Answer({}, 500)) as toy, pytest.raises(InputError, match="--api completion"):
+        ask(toy.url)
 
 
 def test_a_wait_that_is_too_long_ends_the_run(serve: Any, ask: Ask) -> None:

@@ -67,7 +67,7 @@ class Server:
             {name: answer_tokens if value == 0 and name.startswith("max_") else value for name, value in each.items()}
             for each in PARAMETERS.get(api, ({},))
         ]
-        self._sure = False
+        self._chat, self._sure = api == "chat", False
         try:
             import openai
         except ImportError:
@@ -166,6 +166,7 @@ class Server:
                 "the task out with --tasks", None,
             )  # fmt: skip
         if status in _PASSING or status >= 500:
+            words += "; a model that is made for no chat wants --api completion" if self._chat and not self._sure and status == 500 else ""
             return _Failed(words, retry_after(error.response.headers))
         where = "; a redirect is not followed with private tasks" if 300 <= status < 400 else ""
         return _Failed(f"{words}{where}; is --base-url right?", None)
