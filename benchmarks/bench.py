@@ -1,4 +1,6 @@
-"""Speed and memory, measured: ``python benchmarks/bench.py [start] [memory] [notes] [relations] [verbs] [nulls] [demo]``; all of them by default.
+"""Speed and memory, measured: ``python benchmarks/bench.py [TOPIC]...``; all of them by default.
+
+Topics: start, memory, notes, relations, verbs, nulls, demo.
 
 Prints one Markdown table per topic; a ratio above 1 misses its target. Measured is wall clock, so a busy machine makes it
 worse; CPU seconds beside it hardly change. Where it says "best of", the least of several is taken. Targets are for two cores.
