@@ -82,8 +82,10 @@ def test_a_second_run_asks_nothing_and_other_tasks_stand_beside(run: Run, study:
         assert run("prompt", *options, "--tasks", "notes", "--shot-sets", 1).code == 0
     arm = pd.read_parquet(study.parent / "run" / "arms" / "toy.parquet")
     assert arm["task"].value_counts().to_dict() == {"cb": 24, "notes": 24}
-    facts = open_study(study.parent / "run").prompted["toy"]["tasks"]
-    assert {task: fact["left_this_machine"] for task, fact in facts.items()} == {"cb": False, "notes": False}
+    facts = open_study(study.parent / "run").prompted["toy"]
+    assert list(facts["tasks"]) == ["cb", "notes"]
+    assert facts["tasks"]["notes"] == {"splits": ["test"], "seeds": [1], "answers": 24, "unanswered": 2}
+    assert facts["sent"] == {}
 
 
 def test_a_dry_run_counts_and_sends_nothing(run: Run, serve: Any) -> None:
@@ -112,6 +114,22 @@ def test_private_tasks_go_nowhere_else_and_no_option_changes_that(run: Run, stud
     assert not (study.parent / "run" / "prompts").exists()
 
 
+def test_what_is_sent_elsewhere_is_kept_before_it_goes_and_stands_in_the_report(
+    run: Run, study: Path, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = "http://192.0.2.1:9/v1"
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with monkeypatch.context() as nobody_answers:
+        nobody_answers.setattr("socket.create_connection", lambda *_, **__: (_ for _ in ()).throw(ConnectionRefusedError))
+        assert run("prompt", "--lm", "toy", "--base-url", there, "--tasks", "cb").code == 2
+    with serve.running(right(serve)) as toy:
+        assert run("prompt", "--lm", "toy", "--base-url", toy.url, "--tasks", "cb,notes", "--shot-sets", 1).code == 0
+    assert open_study(study.parent / "run").prompted["toy"]["sent"] == {"cb": {"to": [there], "clinical": False}}
+    assert run("report").code == 0
+    told = (study.parent / "run" / "report" / "report.md").read_text()
+    assert f"Rows of cb were sent to {there} for toy; the study file does not call them private." in told
+
+
 def test_no_file_and_no_message_holds_a_text(run: Run, study: Path, serve: Any) -> None:
     with serve.running(lambda body: serve.said(serve.prompt_of(body))) as toy:  # an answer that repeats the prompt
         found = run("prompt", "--lm", "toy", "--base-url", toy.url, "--tasks", "cb")
@@ -133,7 +151,7 @@ def test_show_prints_the_shape_of_a_prompt(run: Run) -> None:
     ("arguments", "words"),
     [(("--base-url", "http://127.0.0.1:1/v1"), "--lm should name"), (("--lm", "x", "--tasks", "nots,cb"), "Did you mean 'notes'"),
      (("--lm", "x", "--base-url", "127.0.0.1"), "http://"), (("--lm", "x", "--shot-sets", 3), "at most 2"),
-     (("--show", "nots"), "Did you mean 'notes'"), (("--lm", "./nowhere", "--tasks", "cb"), "config.json")],
+     (("--lm", "x", "--name", "../x"), "--name '../x'"), (("--show", "nots"), "Did you mean 'notes'"), (("--lm", "./nowhere", "--tasks", "cb"), "config.json")],
 )  # fmt: skip
 def test_bad_input_is_told_with_what_to_do(arguments: tuple[object, ...], words: str, run: Run) -> None:
     found = run("prompt", *arguments)

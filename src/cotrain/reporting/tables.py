@@ -38,6 +38,8 @@ class RunTables:
         passing: sets of tasks that pass the rule: ``tasks`` (names), ``statistic``, ``p``, ``outcome``.
         stability: after a bootstrap, how often each pair passes at the study's alpha: ``target``, ``helper``, ``passes``.
         settle: pairs that are neither different nor equivalent, and the rows per task that would settle each.
+        prompted: by arm of a language model ``model``, ``address``, ``tasks`` (by task ``seeds``, ``answers``, ``unanswered``) and
+            ``sent`` (by task the addresses ``to`` which its rows left this machine, and whether its format is ``clinical``).
         notes: further reasons for distrust that only the study can see (a plan that changes with the test).
 
     Raises:
@@ -60,6 +62,7 @@ class RunTables:
     passing: pd.DataFrame | None = None
     stability: pd.DataFrame | None = None
     settle: pd.DataFrame | None = None
+    prompted: Mapping[str, Any] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -139,6 +142,17 @@ def controls(run: RunTables) -> list[str]:
     table = run.comparison.table
     found = table.loc[table["kind"] == "control", "plan"].astype(str)
     return [name for name in dict.fromkeys(found) if name != "alone"]
+
+
+def arms(run: RunTables) -> dict[str, Mapping[str, Any]]:
+    """Return the predictions from outside in the comparison, by name, with what its notes say of them."""
+    return dict(run.comparison.notes.get("arms", {})) if run.comparison is not None else {}
+
+
+def of_arm(run: RunTables, name: str, split: str) -> pd.DataFrame:
+    """Return one primary line per task of predictions from outside, indexed by task."""
+    table = primary(run, split)
+    return table[(table["kind"] == "outside") & (table["plan"] == name)].set_index("task") if len(table) else table
 
 
 def primary(run: RunTables, split: str) -> pd.DataFrame:

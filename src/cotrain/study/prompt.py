@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from cotrain.prompting.queries import BLANK, Query, queries
 from cotrain.study import data
 from cotrain.study.study import Study
 from cotrain.tasks.source import CLINICAL
-from cotrain.tasks.task import Split, Task
+from cotrain.tasks.task import Split, Task, wrong_name
 
 if TYPE_CHECKING:
     from cotrain.pvi.scores import Scores
@@ -141,7 +141,14 @@ def prompt(study: Study, asked: Asked, show: Show | None = None) -> Prompted:
         .reset_index()
         .set_axis(["task", "rows", "seeds", "unanswered"], axis=1)
     )
-    study.save_prompted(asked.arm, table, _facts(study, asked, table))
+    facts = {
+        str(task): {
+            "splits": list(asked.splits), "seeds": sorted(map(int, part["seed"].unique())), "answers": len(part),
+            "unanswered": int(part["guess"].isna().sum()),
+        }
+        for task, part in table.groupby("task", sort=False)
+    }  # fmt: skip
+    study.save_prompted(asked.arm, table, {"model": asked.lm, "address": asked.base_url, "tasks": facts})
     return Prompted(asked.arm, table, lines, spent)
 
 
@@ -196,6 +203,8 @@ def _forms(study: Study, names: Sequence[str]) -> list[tuple[Task, Form]]:
 
 def _queries(study: Study, asked: Asked, blank: bool = False) -> list[Query]:
     """Return what is asked, after the guard has let it pass."""
+    if words := wrong_name(asked.arm):
+        raise InputError(words.replace("task", "--name", 1))
     forms = _forms(study, asked.tasks)
     if asked.base_url:
         guard.refuse(asked.base_url, [task.name for task, _ in forms if task.private])
@@ -236,29 +245,19 @@ def _replies(study: Study, asked: Asked, wanted: Sequence[Query], show: Show | N
 
     private = any(task.private for task, _ in _forms(study, asked.tasks))
     server = Server(asked.lm, asked.base_url, asked.api, asked.key_from, asked.answer_tokens, asked.at_once, guarded=private)
+    _sent(study, asked, wanted)
     try:
         return ask(wanted, server, journal, meter, show), meter.spent
     finally:
         server.close()
 
 
-def _facts(study: Study, asked: Asked, table: pd.DataFrame) -> dict[str, Any]:
-    """Return who was asked, where, and by task how many answers name no option and whether its rows left this machine."""
-    sources = {task: source for source in study.resolved.sources for task in source.tasks}
-    unanswered = _unanswered(table)
-    left = bool(asked.base_url) and not guard.is_here(guard.host_of(asked.base_url))
-    return {
-        "model": asked.lm,
-        "address": asked.base_url,
-        "tasks": {
-            str(task): {
-                "splits": list(asked.splits), "seeds": sorted(map(int, part["seed"].unique())), "answers": len(part),
-                "unanswered": unanswered.get(str(task), []), "left_this_machine": left,
-                "clinical": sources[str(task)].format in CLINICAL,
-            }
-            for task, part in table.groupby("task", sort=False)
-        },
-    }  # fmt: skip
+def _sent(study: Study, asked: Asked, wanted: Sequence[Query]) -> None:
+    """Keep which tasks are about to leave this machine, if they do."""
+    if guard.is_here(guard.host_of(asked.base_url)):
+        return
+    clinical = {task: source.format in CLINICAL for source in study.resolved.sources for task in source.tasks}
+    study.save_sent(asked.arm, asked.base_url, {task: clinical[task] for task in dict.fromkeys(query.task for query in wanted)})
 
 
 def _unanswered(table: pd.DataFrame) -> dict[str, list[str]]:

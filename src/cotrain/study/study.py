@@ -168,6 +168,16 @@ class Study:
         return found
 
     @property
+    def arms(self) -> dict[str, Path]:
+        """Predictions from outside that are compared, by name: ``arms/NAME.parquet``."""
+        return {file.stem: file for file in sorted((self.path / "arms").glob("*.parquet"))}
+
+    def save_arm(self, name: str, table: pd.DataFrame) -> None:
+        """Keep predictions from outside as ``arms/NAME.parquet``."""
+        with self.writing(f"arms/{name}.parquet") as file:
+            table.to_parquet(file, index=False)
+
+    @property
     def prompts(self) -> Path:
         """The folder of the answers of language models."""
         return self.path / "prompts"
@@ -178,14 +188,24 @@ class Study:
         if before.is_file():
             old = pd.read_parquet(before)
             table = pd.concat([old[~old["task"].isin(table["task"])], table], ignore_index=True)
-        with self.writing(f"arms/{name}.parquet") as file:
-            table.to_parquet(file, index=False)
-        known = self.prompted.get(name, {}).get("tasks", {})
-        self._save_json(f"prompts/{name}.json", {**facts, "tasks": {**known, **facts["tasks"]}})
+        self.save_arm(name, table)
+        self._save_facts(name, facts)
+
+    def save_sent(self, name: str, address: str, clinical: Mapping[str, bool]) -> None:
+        """Keep, before anything is sent, that rows of tasks leave this machine for an address; by task whether its format is clinical."""
+        known = self.prompted.get(name, {}).get("sent", {})
+        sent = {task: {"to": sorted({address, *known.get(task, {}).get("to", ())}), "clinical": of} for task, of in clinical.items()}
+        self._save_facts(name, {"sent": sent})
+
+    def _save_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Add facts of a language model to those that are known."""
+        known = {"model": "", "address": "", "tasks": {}, "sent": {}, **self.prompted.get(name, {})}
+        of_tasks = {key: {**known[key], **facts.get(key, {})} for key in ("tasks", "sent")}
+        self._save_json(f"prompts/{name}.json", {**known, **facts, **of_tasks})
 
     @property
     def prompted(self) -> dict[str, dict[str, Any]]:
-        """By the name of a language model: who it is, where it was asked, and the tasks that were sent there."""
+        """By the name of an arm the facts of its language model, as ``docs/artefacts.md`` has them."""
         return {file.stem: dict(self._json(f"prompts/{file.name}") or {}) for file in sorted(self.prompts.glob("*.json"))}
 
     def save_affinity(self, affinity: Affinity, name: str) -> None:
