@@ -151,7 +151,8 @@ def test_show_prints_the_shape_of_a_prompt(run: Run) -> None:
     ("arguments", "words"),
     [(("--base-url", "http://127.0.0.1:1/v1"), "--lm should name"), (("--lm", "x", "--tasks", "nots,cb"), "Did you mean 'notes'"),
      (("--lm", "x", "--base-url", "127.0.0.1"), "http://"), (("--lm", "x", "--shot-sets", 3), "at most 2"),
-     (("--lm", "x", "--name", "../x"), "--name '../x'"), (("--show", "nots"), "Did you mean 'notes'"), (("--lm", "./nowhere", "--tasks", "cb"), "config.json")],
+     (("--lm", "x", "--name", "../x"), "--name '../x'"),
+     (("--show", "nots"), "Did you mean 'notes'"), (("--lm", "./nowhere", "--tasks", "cb"), "config.json")],
 )  # fmt: skip
 def test_bad_input_is_told_with_what_to_do(arguments: tuple[object, ...], words: str, run: Run) -> None:
     found = run("prompt", *arguments)
