@@ -11,7 +11,7 @@ import typer
 from cotrain import __version__
 from cotrain.choose import unknown
 from cotrain.cli.machine import emit
-from cotrain.cli.progress import fits_progress, say, waiting
+from cotrain.cli.progress import Stopped, fits_progress, say, waiting
 from cotrain.errors import CotrainError, InputError
 
 if TYPE_CHECKING:
@@ -429,13 +429,17 @@ def compare(
     select: Annotated[str | None, typer.Option("--select", help="Epoch of the comparison: macro_f1, accuracy, log_loss or last.")] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="Primary metric of every task.")] = None,
     goal: Annotated[str | None, typer.Option("--goal", help="fewer models without harm, or better ones.")] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option("--arm", metavar="NAME=FILE", help="Predictions of another model beside the plans; NAME= takes them out; repeatable."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Compare every trained plan and control with the tasks alone; dev decides, test confirms. Trains nothing."""
     from cotrain.study import steps
 
     opened = _open_run(run, "compare")
-    found = steps.compare(opened, select, metric, goal)
+    found = steps.compare(opened, select, metric, goal, arms=_arms(arm))
     if json_:
         emit({"recommended": found.recommended, "table": found.table, "candidates": found.candidates, "notes": found.notes})
         return
@@ -444,6 +448,15 @@ def compare(
 
     show.comparison(tables(opened))
     say(f"Next: cotrain report {opened.path}, or the models: cotrain train {opened.path} --for models")
+
+
+def _arms(given: list[str] | None) -> dict[str, Path | None]:
+    """Return name to file of ``--arm NAME=FILE``, to None of ``--arm NAME=``."""
+    pairs = [text.partition("=") for text in given or ()]
+    faults = [f"--arm {''.join(p)}: should be NAME=FILE, as mine=predictions.csv" for p in pairs if not (p[0].strip() and p[1])]
+    if faults:
+        raise InputError(faults)
+    return {name.strip(): Path(file.strip()) if file.strip() else None for name, _, file in pairs}
 
 
 @app.command(rich_help_panel=VERBS)
@@ -577,6 +590,35 @@ def export(
     if repo:
         with waiting("uploading it to the Hub"):
             print(push(to, repo))
+
+
+@app.command(rich_help_panel=MODELS)
+def serve(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model folders, or a folder of models, as runs/demo/models.")],
+    host: Annotated[str, typer.Option("--host", help="The address to listen on; only this machine reaches the default.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8000,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, max=1000, help="Milliseconds that a text waits at most for others to be predicted with.")
+    ] = 3.0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Serve models over HTTP, with a page to try them: /predict, /process as cnlp-transformers, /tasks, /health, /openapi.json."""
+    from cotrain.serving import server
+
+    server.needed()
+    with server.listening(host, port) as at:
+        with waiting("loading the models"):
+            ready = server.loaded(models, device, precision)
+        tasks = [task for model in ready for task in model.serves]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"{', '.join(tasks)} at http://{shown}:{at.getsockname()[1]}/ until Ctrl-C")
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            say("Whoever reaches this address can send texts: there is no login, and no encryption")
+        try:
+            server.serve(ready, at, wait / 1000)
+        except Stopped:
+            say("stopped: every request that had come was answered")
 
 
 @app.command(rich_help_panel=MODELS)

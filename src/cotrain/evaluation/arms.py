@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cotrain.evaluation import metrics
 from cotrain.evaluation.intervals import Arm
+from cotrain.evaluation.outside import Outside
 from cotrain.evaluation.sheets import RESAMPLES, Sheet, sheets, small_sample
 from cotrain.pvi.seeds import seed_variance
 from cotrain.tasks.task import Split
@@ -18,9 +19,9 @@ from cotrain.training.selection import Metric, half_of, select_epoch
 
 
 class At(NamedTuple):
-    """Where an arm stands: group, task, metric."""
+    """Where an arm stands: whose predictions (a group's, or somebody else's), task, metric."""
 
-    group: Group
+    group: Group | Outside
     task: str
     metric: str
 
@@ -48,9 +49,9 @@ class Epochs(NamedTuple):
 
 def arms(
     trained: Mapping[Group, Sequence[Fit]], epochs: Mapping[tuple[Group, int], Epochs], split: Split,
-    names: Mapping[str, Sequence[str]], seed: int = 0, resamples: int = RESAMPLES,
+    names: Mapping[str, Sequence[str]], seed: int = 0, resamples: int = RESAMPLES, outside: Sequence[Outside] = (),
 ) -> dict[At, Arm]:  # fmt: skip
-    """Return the arms of every real member of the trained groups.
+    """Return the arms of every real member of the trained groups, and of predictions from outside on the same rows.
 
     Args:
         trained: the usable fits of each group, by seed.
@@ -68,13 +69,18 @@ def arms(
             if task in group.real
         }
         found |= arms_of_task(sheet, mine, names[task], seed, resamples)
+        for other in outside:  # apart, so that the fits have the same numbers to the last digit with and without them
+            for log2_p, known in other.parts(task, split, names[task]):
+                found |= arms_of_task(sheet, {other: log2_p}, known, seed, resamples)
     return found
 
 
 def arms_of_task(
-    sheet: Sheet, predicted: Mapping[Group, np.ndarray], names: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
+    sheet: Sheet, predicted: Mapping[Any, np.ndarray], names: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[At, Arm]:
-    """Return the arms of one task: (S, n, K) predictions of each group, by each metric named."""
+    """Return the arms of one task: (S, n, K) predictions of each group (or Outside), by each metric named."""
+    if not names:
+        return {}
     own: dict[At, tuple[np.ndarray, np.ndarray | None]] = {}
     columns = []
     for group, log2_p in predicted.items():

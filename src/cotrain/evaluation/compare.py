@@ -15,6 +15,7 @@ from cotrain.evaluation.comparison import Comparison
 from cotrain.evaluation.decision import GOALS, Evidence
 from cotrain.evaluation.estimate import said
 from cotrain.evaluation.metrics import ALWAYS, METRICS
+from cotrain.evaluation.outside import Outside
 from cotrain.evaluation.recommendation import recommend
 from cotrain.evaluation.table import Results, table
 from cotrain.evaluation.trained import Trained
@@ -27,6 +28,7 @@ from cotrain.training.selection import Metric
 def compare(
     fits: Sequence[Fit], plans: Sequence[Plan], metrics: Mapping[str, str], deltas: Mapping[str, float],
     by: str | Metric = "macro_f1", goal: str = "fewer", capped: Mapping[str, int] = MappingProxyType({}), seed: int = 0,
+    outside: Sequence[Outside] = (),
 ) -> Comparison:  # fmt: skip
     """Return the Comparison of ``plans`` on dev (cross-selected) and test, and the recommended plan, which dev decides.
 
@@ -41,18 +43,19 @@ def compare(
         goal: ``fewer`` models, or ``better`` ones.
         capped: task to the rows that a cap left out of its dev.
         seed: of the resampling.
+        outside: predictions of other models; they are shown, and decide nothing.
 
     Raises:
-        InputError: all faults at once: unknown names, a plan that is not trained, a task whose every fit alone failed,
-            fits of different rows.
+        InputError: all faults at once: unknown names, labels alone where the metric needs probabilities, a plan that is not
+            trained, a task whose every fit alone failed, fits of different rows.
     """
-    _check(plans, metrics, deltas, goal)
+    _check(plans, metrics, deltas, goal, outside)
     tasks, plans = sorted(metrics), [plan for plan in plans if plan.kind != "recommended"]
     wanted = [*(Group.of([task]) for task in tasks), *(s.group for plan in plans for s in plan.servings if s.serves)]
     trained = Trained.of(fits, wanted, tasks)
     epochs = {(group, fit.seed): Epochs.of(fit, by) for group, found in trained.usable.items() for fit in found}
     names = {task: tuple(dict.fromkeys([metrics[task], *ALWAYS])) for task in tasks}
-    on_split = {split: arms(trained.usable, epochs, split, names, seed) for split in ("dev", "test")}
+    on_split = {split: arms(trained.usable, epochs, split, names, seed, outside=outside) for split in ("dev", "test")}
     results = Results(trained, on_split, names, deltas)  # type: ignore[arg-type]
     evidence = [_evidence(results, g) for g in trained.usable if g.deployable and len(g.tasks) > 1]
     recommended, candidates = recommend(evidence, tasks, goal)
@@ -66,9 +69,10 @@ def compare(
         **facts.needed(results, open_tasks, rows, capped),
         **facts.best_control(results, plans, recommended, tasks),
         "without_collapsed": facts.without_collapsed(results, [*plans, recommended], epochs, seed),
+        "arms": {other.name: facts.outside(results, other) for other in outside},
     }  # fmt: skip
     found["distrust"] = tuple(facts.distrust(results, plans, recommended, found))
-    return Comparison(table(results, [*plans, recommended]), candidates, recommended, found)
+    return Comparison(table(results, [*plans, recommended], outside), candidates, recommended, found)
 
 
 def _means(means: Mapping[str, facts.Three], tasks: int) -> str:
@@ -86,9 +90,12 @@ def _evidence(results: Results, group: Group) -> Evidence:
     return Evidence.of(group, shared, alone, results.deltas, why_not)
 
 
-def _check(plans: Sequence[Plan], metrics: Mapping[str, str], deltas: Mapping[str, float], goal: str) -> None:
-    """Raise InputError with every unknown name and missing or impossible δ."""
-    faults = [unknown("goal", goal, GOALS)] if goal not in GOALS else []
+def _check(plans: Sequence[Plan], metrics: Mapping[str, str], deltas: Mapping[str, float], goal: str, outside: Sequence[Outside]) -> None:
+    """Raise InputError with every unknown name, missing or impossible δ, and metric that an arm cannot have."""
+    taken = {*metrics, *(plan.name for plan in plans), "recommended"}
+    faults = [f"arm {other.name}: its name is that of a task or plan; choose another" for other in outside if other.name in taken]
+    faults += [fault for other in outside for fault in other.unfit(metrics)]
+    faults += [unknown("goal", goal, GOALS)] if goal not in GOALS else []
     for task, metric in metrics.items():
         if metric not in METRICS:
             faults.append(f"task {task}: {unknown('metric', metric, METRICS)}")

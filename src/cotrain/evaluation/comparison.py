@@ -33,7 +33,7 @@ class Comparison:
             (alone minus shared for log-loss). ``p_adjusted``: Holm over the tasks of the plan that share. ``delta``,
             ``p_loss`` and ``verdict`` belong to the primary metric; others have nan and an empty word. A task that a
             plan serves alone has difference 0 and verdict ``alone``. ``updates``, ``seconds``, ``parameters``: mean
-            over seeds of the fits of the group.
+            over seeds of the fits of the group. Predictions from outside are plans of kind ``outside``, served by themselves.
         candidates: columns ``CANDIDATE_COLUMNS``: per trained group a line for all its members, for the largest and
             for the recommended set of them that passes, on dev, with the reason why it does not pass; ``gain_p`` is the
             two-sided p of the mean difference.
@@ -43,7 +43,8 @@ class Comparison:
             task: what would decide it), ``best_control`` (named on dev), ``best_control_difference`` (on test: control
             minus recommended: value, low, high), ``claims`` (tasks of the recommended plan whose dev gain is above 0
             with 95 %), ``mean_difference`` (dev and test: value, low, high over all tasks), ``without_collapsed`` (a
-            dict per difference that had collapsed seeds), ``distrust`` (sentences).
+            dict per difference that had collapsed seeds), ``arms`` (by name of predictions from outside: ``seeds``,
+            ``labels_only``, ``unanswered``, ``unused``, ``mean_difference``), ``distrust`` (sentences).
     """
 
     table: pd.DataFrame = field(repr=False)

@@ -18,6 +18,8 @@ HIGHER = {"log_loss": False, "calibration_error": False}
 """Whether higher is better; it is, for every metric that is not named."""
 ALWAYS = ("accuracy", "macro_f1", "log_loss")
 """What is shown beside the primary metric."""
+PROBABILISTIC = ("log_loss", "auprc", "sensitivity_at_specificity_90", "sensitivity_at_specificity_95", "calibration_error")
+"""Metrics that need probabilities; the others need the guessed label alone."""
 ROW_MEANS = ("accuracy", "log_loss")
 """Metrics that are means over rows."""
 BINS = 15
@@ -35,10 +37,13 @@ class Counts(NamedTuple):
 
 
 def columns(gold: np.ndarray, log2_p: np.ndarray) -> np.ndarray:
-    """Return (n, K + S·(2K + 1)) columns of (S, n, K) predictions whose weighted sums :func:`counts` takes apart."""
+    """Return (n, K + S·(2K + 1)) columns of (S, n, K) predictions whose weighted sums :func:`counts` takes apart.
+
+    A row of −inf guesses no label.
+    """
     s, n, k = log2_p.shape
     true = gold[:, None] == np.arange(k)
-    guess = log2_p.argmax(axis=2)[..., None] == np.arange(k)
+    guess = (log2_p.argmax(axis=2)[..., None] == np.arange(k)) & (log2_p.max(axis=2, keepdims=True) > -np.inf)
     bits = -np.maximum(log2_p[:, np.arange(n), gold], LEAST_BITS)
     parts = np.concatenate([guess & true, guess, bits[..., None]], axis=2)
     return np.concatenate([true, parts.transpose(1, 0, 2).reshape(n, s * (2 * k + 1))], axis=1).astype(float)
@@ -67,7 +72,8 @@ def from_counts(metric: str, c: Counts) -> np.ndarray:
 def _mcc(c: Counts, total: np.ndarray) -> np.ndarray:
     """Return the Matthews correlation of K classes (Gorodkin 2004); 0 where one class is all of gold or all guesses."""
     covariance = c.right.sum(axis=-1) * total - (c.gold * c.guess).sum(axis=-1)
-    spread = (total**2 - (c.guess**2).sum(axis=-1)) * (total**2 - (c.gold**2).sum(axis=-1))
+    none = total - c.guess.sum(axis=-1)  # a class of its own for rows without a guess
+    spread = (total**2 - (c.guess**2).sum(axis=-1) - none**2) * (total**2 - (c.gold**2).sum(axis=-1))
     # counted, not compared with 0: under weights the difference of equal numbers is only nearly 0
     defined = ((c.guess > 0).sum(axis=-1) > 1) & ((c.gold > 0).sum(axis=-1) > 1) & (spread > 0)
     return np.asarray(np.where(defined, covariance / np.sqrt(np.where(defined, spread, 1)), 0.0))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cotrain.evaluation.arms import Epochs, arms
+from cotrain.evaluation.arms import At, Epochs, arms
 from cotrain.evaluation.decision import Evidence
 from cotrain.evaluation.estimate import said
 from cotrain.evaluation.intervals import Difference, Joint, difference
+from cotrain.evaluation.outside import Outside
 from cotrain.evaluation.power import RISK, needed_rows, needed_seeds
 from cotrain.evaluation.recommendation import braces
 from cotrain.evaluation.table import Results
@@ -130,6 +131,19 @@ def without_collapsed(
                 "collapsed": list(out[group]), "collapsed_alone": list(out[single]), "difference": value, "low95": low, "high95": high,
             })  # fmt: skip
     return found
+
+
+def outside(results: Results, other: Outside) -> dict[str, Any]:
+    """Return what is to be said of predictions from outside: answers per row, what they lack, and their mean difference to alone."""
+    means: dict[str, Three] = {}
+    for split, arms_ in results.arms.items():
+        if tasks := [task for task in other.seeds if At(other, task, results.names[task][0]) in arms_]:
+            pairs = [arm for task in tasks for arm in (results.arm(other, task, split), results.alone(task, split))]
+            means[split] = three(Joint(pairs).difference([sign / len(tasks) for _ in tasks for sign in (1.0, -1.0)]))
+    return {
+        "seeds": dict(other.seeds), "labels_only": list(other.labels_only), "unanswered": other.unanswered, "unused": dict(other.unused),
+        "mean_difference": means,
+    }  # fmt: skip
 
 
 def distrust(results: Results, plans: Sequence[Plan], plan: Plan, notes: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,20 @@ from cotrain.evaluation.estimate import Estimate
 from cotrain.grouping.plan import Plan
 from cotrain.reporting.content import Cell, Table, Tone, row
 from cotrain.reporting.distrust import reasons
-from cotrain.reporting.tables import RunTables, chosen_plan, controls, of_plan, outside, primary, scored, sizes, states, tasks
+from cotrain.reporting.tables import (
+    RunTables,
+    arms,
+    chosen_plan,
+    controls,
+    of_arm,
+    of_plan,
+    outside,
+    primary,
+    scored,
+    sizes,
+    states,
+    tasks,
+)
 from cotrain.reporting.words import MISSING, braces, count, estimate, interval, known, listing, number, plural, probability
 
 PREDICTED = "predicted only: no shared model trained yet"
@@ -54,7 +67,7 @@ def sentences(run: RunTables) -> FirstScreen:
     return FirstScreen(
         banner=banner,
         headline=_headline(run, plan),
-        sentences=tuple(filter(None, (_models(run, plan), *_worst(run, plan), *_control(run), *_claims(run, plan)))),
+        sentences=tuple(filter(None, (_models(run, plan), *_worst(run, plan), *_control(run), *_claims(run, plan), *_arms(run)))),
         table=task_table(run),
         reasons=reasons(run),
         overrides=overrides(run),
@@ -179,6 +192,18 @@ def _claims(run: RunTables, plan: Plan | None) -> list[str]:
     return found
 
 
+def _arms(run: RunTables) -> list[str]:
+    """Return a sentence on each of the predictions from outside: they are shown, and decide nothing."""
+    found = []
+    for name, notes in arms(run).items():
+        gap = estimate(*_three(notes["mean_difference"]["test"]), sign=True)
+        given = plural(max(notes["seeds"].values()), "answer") + " per row"
+        known_by = "labels only" if len(notes["labels_only"]) == len(notes["seeds"]) else ""
+        found.append(f"Predictions `{name}` differ from alone by {gap} on test, mean of {plural(len(notes['seeds']), 'task')} "
+                     f"({', '.join(filter(None, (given, known_by)))}).")  # fmt: skip
+    return found
+
+
 def best_controls(run: RunTables) -> dict[str, tuple[str, float]]:
     """Return per task the control that is best on dev, with its difference to alone on test."""
     names = controls(run)
@@ -199,6 +224,7 @@ def task_table(run: RunTables) -> Table:
     compared = run.comparison is not None and plan is not None
     test = of_plan(run, plan, "test") if compared and plan is not None else pd.DataFrame()
     dev = of_plan(run, plan, "dev") if compared and plan is not None else pd.DataFrame()
+    beside = {name: of_arm(run, name, "test") for name in arms(run)} if compared else {}
     best, numbers, lines = best_controls(run), _numbers(plan, _by_model(run, plan)), []
     for task in _by_model(run, plan):
         n = size.loc[task]
@@ -208,14 +234,23 @@ def task_table(run: RunTables) -> Table:
         if compared:
             cells += _compared(test.loc[task] if task in test.index else None, dev.loc[task] if task in dev.index else None)
             cells.append(f"{best[task][0].replace('_', ' ')} {number(best[task][1], sign=True)}" if task in best else MISSING)
+            cells += [_beside(lines_of, task) for lines_of in beside.values()]
         cells.append(_state(state.get(task), task in _undecided(run)))
         lines.append(row(*cells))
     columns = ["task", *(["#model" if compared else "#predicted model"] if plan is not None else [])]
     columns += counted.values()
     columns += ["#alone", "#shared", "#difference [95 %]", "verdict", "#P(loss > δ), dev", "#best control"] if compared else []
+    columns += [f"#{name}" for name in beside]
     metric = _metrics(test)
     note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides. Equal numbers: one model." if compared else ""
     return Table((*columns, "state"), tuple(lines), note=note, split="test" if compared else "")
+
+
+def _beside(lines: pd.DataFrame, task: str) -> str:
+    """Return what predictions from outside reach on a task, and their difference to the task alone."""
+    if task not in lines.index:
+        return MISSING
+    return f"{number(lines.loc[task, 'value'])} ({number(lines.loc[task, 'difference'], sign=True)})"
 
 
 def _metrics(lines: pd.DataFrame) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 
 from cotrain.grouping.plan import Plan
@@ -9,8 +12,8 @@ from cotrain.reporting.content import Block, Cell, Figure, Section, Table, Text,
 from cotrain.reporting.figures.forest import ordered
 from cotrain.reporting.first_screen import VERDICT_TONES
 from cotrain.reporting.sections.groups import chips
-from cotrain.reporting.tables import RunTables, of_plan
-from cotrain.reporting.words import MISSING, count, estimate, interval, number, probability
+from cotrain.reporting.tables import RunTables, arms, of_arm, of_plan, tasks
+from cotrain.reporting.words import MISSING, count, estimate, interval, listing, number, probability
 
 
 def section(run: RunTables) -> Section | None:
@@ -26,7 +29,10 @@ def section(run: RunTables) -> Section | None:
         blocks.append(chips(plan))
         blocks.append(Figure(figure_name(plan), f"{plan.name}: shared minus alone per task, with the controls.",
                              f"Forest plot of plan {plan.name} on dev and test", "both"))  # fmt: skip
-        blocks.append(_table(run, plan))
+        blocks.append(_table(of_plan(run, plan, "dev"), of_plan(run, plan, "test"), ordered(run, plan), plan.name))
+    for name, notes in arms(run).items():
+        order = [task for task in tasks(run) if task in notes["seeds"]]
+        blocks += [Text(_told(name, notes)), _table(of_arm(run, name, "dev"), of_arm(run, name, "test"), order, name, name)]
     blocks.append(_candidates(run))
     return Section("comparison", "Comparison", tuple(blocks))
 
@@ -44,11 +50,29 @@ def figure_name(plan: Plan) -> str:
     return "plan-" + "".join(c if c.isalnum() or c in "-_." else "-" for c in plan.name)
 
 
-def _table(run: RunTables, plan: Plan) -> Table:
+def _told(name: str, notes: Mapping[str, Any]) -> str:
+    """Return what predictions from outside are, and what they lack."""
+    seeds = set(notes["seeds"].values())
+    said = [f"`{name}` was not trained here: predictions for {listing(notes['seeds'])} stand beside the fits, and decide nothing."]
+    if 1 in seeds:
+        said.append("With one answer per row its interval is conditional on one fit.")
+    if notes["labels_only"]:
+        said.append(f"Of {listing(notes['labels_only'])} labels alone are known, so metrics of probabilities are left out.")
+    if notes["unanswered"]:
+        said.append(
+            f"Answers that name no label count as wrong: {listing(f'{task} {count(n)}' for task, n in notes['unanswered'].items())}."
+        )
+    if notes["unused"]:
+        said.append(
+            f"Rows of the file that are not held out are not used: {listing(f'{count(n)} {why}' for why, n in notes['unused'].items())}."
+        )
+    return " ".join(said)
+
+
+def _table(dev: pd.DataFrame, test: pd.DataFrame, order: Sequence[str], name: str, shared: str = "shared") -> Table:
     """Return a line per task: dev and test beside each other."""
-    dev, test = of_plan(run, plan, "dev"), of_plan(run, plan, "test")
     lines = []
-    for task in ordered(run, plan):
+    for task in order:
         cells: list[str | Cell] = [Cell(task, "strong")]
         cells += _side(dev, task)
         cells.append(probability(dev.loc[task, "p_loss"]) if task in dev.index and dev.loc[task, "verdict"] != "alone" else MISSING)
@@ -57,9 +81,9 @@ def _table(run: RunTables, plan: Plan) -> Table:
         adjusted = probability(test.loc[task, "p_adjusted"]) if verdict not in ("alone", MISSING) else MISSING
         cells += [adjusted, Cell(verdict, VERDICT_TONES.get(verdict, ""))]
         lines.append(row(*cells))
-    columns = ("task", "#alone, dev", "#shared, dev", "#difference [95 %], dev", "#P(loss > δ), dev", "#alone, test",
-               "#shared, test", "#difference [95 %], test", "#p adjusted, test", "verdict, test")  # fmt: skip
-    return Table(columns, tuple(lines), f"{plan.name}, primary metric of each task", split="both")
+    columns = ("task", "#alone, dev", f"#{shared}, dev", "#difference [95 %], dev", "#P(loss > δ), dev", "#alone, test",
+               f"#{shared}, test", "#difference [95 %], test", "#p adjusted, test", "verdict, test")  # fmt: skip
+    return Table(columns, tuple(lines), f"{name}, primary metric of each task", split="both")
 
 
 def _side(lines: pd.DataFrame, task: str) -> list[str | Cell]:
