@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
@@ -298,19 +299,26 @@ def _options(plan: Options, changed: Mapping[str, Any]) -> Options:
     return Options(**options(plan, {key: frozen(key, value) for key, value in changed.items()}))
 
 
-def compare(study: Study, by: str | None = None, metric: str | None = None, goal: str | None = None, look: bool = True) -> Comparison:
+def compare(
+    study: Study, by: str | None = None, metric: str | None = None, goal: str | None = None, look: bool = True,
+    arms: Mapping[str, Path | None] = MappingProxyType({}),
+) -> Comparison:  # fmt: skip
     """Return every completely trained plan beside the tasks alone, and the recommended plan; trains nothing.
+
+    Predictions in ``arms/`` stand beside them; such that the rows of the study no longer fit are left out and named.
 
     Args:
         by: the epoch of the comparison.
         metric: the primary metric of every task, instead of each task's own.
         look: count this as a look at test and keep the comparison.
+        arms: name to a file of predictions that is kept in ``arms/`` from now on; to None: taken out of it.
 
     Raises:
-        InputError: single-task fits that are missing.
+        InputError: single-task fits that are missing, faults of the files of ``arms``.
     """
     from cotrain.evaluation.compare import compare as judge
     from cotrain.evaluation.metrics import METRICS
+    from cotrain.study.arms import keep, outsiders
     from cotrain.study.presets import Goal
     from cotrain.training.selection import SELECTIONS
 
@@ -326,14 +334,18 @@ def compare(study: Study, by: str | None = None, metric: str | None = None, goal
     plans = [p for p in study.plans() if p.kind not in ("recommended", "listing") and set(p.groups) <= set(trained)]
     if not any(p.name == "alone" for p in plans):
         plans.append(Plan("alone", "control", tuple(Serving(g, g.tasks) for g in alone(study)), why=("Every task alone.",)))
+    metrics = {t: metric or s.metric for s in resolved.sources for t in s.tasks}
+    fits = data.fits(study, trained)
+    beside = outsiders(study, fits, metrics, arms)
     comparison = judge(
-        data.fits(study, trained), plans,
-        metrics={t: metric or s.metric for s in resolved.sources for t in s.tasks},
+        fits, plans, metrics=metrics, outside=beside.arms,
         deltas={t: s.delta for s in resolved.sources for t in s.tasks},
         by=by or resolved.select, goal=goal or resolved.goal, capped=data.capped(study),
     )  # fmt: skip
+    comparison = replace(comparison, notes={**comparison.notes, "distrust": (*comparison.notes["distrust"], *beside.left_out)})
     if look:
-        study.look_at_test(f"compare {_digest(study, plans, by, metric)}")
+        keep(study, beside, arms)
+        study.look_at_test(f"compare {_digest(study, plans, by, metric, *study.arms.values())}")
         study.save_comparison(comparison)
     return comparison
 
@@ -344,9 +356,14 @@ def trained_groups(study: Study) -> list[Group]:
     return [group for group in groups if set(group.tasks) <= set(study.tasks)]
 
 
-def _digest(study: Study, plans: Sequence[Plan], *asked: str | None) -> str:
+def _digest(study: Study, plans: Sequence[Plan], by: str | None, metric: str | None, *arms: Path) -> str:
     """Return a hash of what a look at test shows, so that the same look is counted once."""
-    shown = [study.index, [plan.to_dict() for plan in plans], asked]
+    from cotrain.pvi.crossfit import parent
+
+    index = {name: key for name, key in study.index.items() if parent(name) == name}  # folds are not compared
+    shown: list[Any] = [index, [plan.to_dict() for plan in plans], (by, metric)]
+    if arms:
+        shown.append([(file.stem, hashlib.sha256(file.read_bytes()).hexdigest()) for file in arms])
     return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
