@@ -198,6 +198,9 @@ def test_in_context_pvi_of_a_server_that_gives_log_probabilities(run: Run, study
     assert scores.table["pvi_bits"].to_numpy() == pytest.approx(np.log2(0.8 * 3))
     assert set(scores.table["split"]) == {"dev"} and len(scores.table) == 3 * 12 * 2
     assert found.out.count("between 2 sets of shots") == 3
+    related = run("relate", "--estimator", "incontext")
+    assert related.code == 0, related.err
+    assert open_study(study.parent / "run").load_affinity("pvi-incontext").pairs["difference_bits"].to_numpy() == pytest.approx(0)
 
 
 def test_an_estimator_in_context_and_a_language_model_belong_together(run: Run, toy_lm: Path) -> None:
