@@ -20,7 +20,8 @@ from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.train import Progress
 
 COMMANDS = (
-    "demo", "init", "check", "run", "status", "score", "relate", "group", "train", "compare", "report", "prompt", "export", "convert",
+    "demo", "init", "check", "run", "status", "score", "relate", "group", "train", "compare", "report", "prompt", "predict", "serve", "export",
+    "convert", "suites",
 )  # fmt: skip
 
 
@@ -213,8 +214,9 @@ def test_group_lists_what_passes_and_makes_no_plan(cotrain: Any, study: Study) -
     cotrain("relate", study.path)
     said = cotrain("group", study.path, "--rule", "not_different", "--alpha", "1e-9", "--list")
     assert said.code == 0 and "{apple, birch}" in said.out
-    [pair] = strict(cotrain("group", study.path, "--rule", "not_different", "--alpha", "1e-9", "--list", "--json").out)
-    assert pair["tasks"] == ["apple", "birch"]
+    found = strict(cotrain("group", study.path, "--rule", "not_different", "--alpha", "1e-9", "--list", "--json").out)
+    assert [passing["tasks"] for passing in found["sets"]] == [["apple", "birch"]]
+    assert len(found["pairs"]) == 6 and sum(pair["passes"] for pair in found["pairs"]) == 1
     assert not (study.path / "plans").exists()
 
 
@@ -235,8 +237,8 @@ def test_status_prints_what_is_left_or_json(cotrain: Any, study: Study) -> None:
 
 
 def test_compare_prints_the_first_screen_or_json(cotrain: Any, study: Study, compared: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    def compare(study: Study, *asked: object) -> Comparison:
-        assert asked == (None, "accuracy", "better")
+    def compare(study: Study, *asked: object, arms: object) -> Comparison:
+        assert asked == (None, "accuracy", "better") and not arms
         study.save_comparison(compared)
         return compared
 

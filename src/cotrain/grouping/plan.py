@@ -92,7 +92,7 @@ class Plan:
             "runner_up": self.runner_up,
             "settings": dict(self.settings),
             "overrides": list(self.overrides),
-            **({"stability": dict(self.stability)} if self.stability else {}),
+            "stability": dict(self.stability),
         }
 
     @classmethod
