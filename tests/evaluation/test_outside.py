@@ -257,7 +257,7 @@ def test_names_that_are_not_known_are_suggested_and_texts_are_not_shown(study, r
         (lambda t: t.assign(split="dev"), "the split should be that of the study, is another at mine:1, mine:2"),
         (lambda t: t.assign(log2_p=[[-1.0], *t["log2_p"][1:]]), "log2_p should be a list of 2, for y0, y1; is not at mine:1"),
         (lambda t: t.assign(log2_p=[x * np.log(2) for x in t["log2_p"]]), "should be numbers that sum to 1, do not at mine:1, mine:2"),
-        (lambda t: t.assign(log2_p=[np.array([0, np.nan], dtype=np.float32), *t["log2_p"][1:]]), "should be numbers that sum to 1, do not at mine:1"),
+        (lambda t: t.assign(log2_p=[np.array([0, np.nan], dtype=np.float32), *t["log2_p"][1:]]), "numbers that sum to 1, do not at mine:1"),
         (lambda t: t.assign(log2_p=[None, *t["log2_p"][1:]]), "every line or none should have probabilities, some have none at mine:1"),
         (lambda t: probabilities(t).drop(columns="p:y1"), "found none for p:y1"),
         (lambda t: probabilities(t).assign(**{"p:y2": 0.5}), "labels that the task does not have should be blank"),

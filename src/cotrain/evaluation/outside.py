@@ -66,14 +66,14 @@ class Outside:
             yield self.log2_p[task, split], [name for name in names if name in PROBABILISTIC]
 
     def table(self, rows: Rows, labels: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-        """Return the predictions as a table that :func:`read_arm` reads: ``task``, ``row``, ``split``, ``seed``, ``guess``, ``log2_p``."""
+        """Return the predictions as a table that :func:`read_arm` reads: ``task``, ``row``, ``seed``, ``guess``, ``log2_p``."""
         parts = []
         for (task, split), guesses in self.guesses.items():
             s, n, k = guesses.shape
             names = np.array([*labels[task], None], dtype=object)
             log2_p = self.log2_p.get((task, split))
             parts.append(pd.DataFrame({
-                "task": task, "row": np.tile(np.array(rows[task, split], dtype=object), s), "split": split,
+                "task": task, "row": np.tile(np.array(rows[task, split], dtype=object), s),
                 "seed": np.repeat(np.arange(s), n),
                 "guess": names[np.where(np.isneginf(guesses).all(axis=2), k, guesses.argmax(axis=2))].reshape(-1),
                 "log2_p": [None] * (s * n) if log2_p is None else list(log2_p.reshape(-1, k)),
