@@ -13,7 +13,7 @@ import yaml
 from cotrain import open_study
 from cotrain.cli import main
 from cotrain.demo.layouts import Mention, anafora, cnlpt, knowtator
-from cotrain.errors import InputError
+from cotrain.errors import ChangedStudy, InputError
 from cotrain.study import data, steps
 from cotrain.study.spec import read
 from cotrain.training.calibrate import Rate
@@ -88,6 +88,38 @@ def test_tasks_of_a_folder_are_written_out_in_the_resolved_study(corpora: Path) 
     assert (written["cnlpt"]["labels"], written["seed"]["attribute"]) == (["Negation", "other"], "negation")
     assert open_study(corpora.parent / "run").resolved == study.resolved
     assert open_study(corpora, out=corpora.parent / "run").resolved == study.resolved
+
+
+def test_markers_are_tokens_of_a_clinical_study_and_none_is_cut(corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
+    study = open_study(corpora, sets=["training.max_length=9"], out=corpora.parent / "run")
+    assert study.resolved.settings.special_tokens == ("<e>", "</e>")
+    assert {name: facts["markers_lost"] for name, facts in steps.check(study)["tasks"].items()} == dict.fromkeys(study.tasks, 0)
+    assert max(n for lengths in data.lengths(study).values() for n in lengths) > 9, "rows are cut"
+    plain = open_study(corpora, sets=["training.special_tokens=[]"], out=corpora.parent / "plain")
+    found = steps.check(plain)
+    assert {name: facts["markers_lost"] for name, facts in found["tasks"].items()} == dict.fromkeys(study.tasks, 60)
+    assert any("should be in training.special_tokens" in sentence for sentence in found["warnings"])
+
+
+def test_markers_are_fixed_when_a_study_is_created(corpora: Path, small: Path) -> None:
+    text = (small / "study.yaml").read_text()
+    before = open_study(small / "study.yaml", out=small / "runs" / "small")
+    assert before.resolved.settings.special_tokens == ()
+    (small / "study.yaml").write_text(
+        text.replace(
+            "tasks:", f"tasks:\n  seed: {{format: knowtator, path: {corpora.parent}/SeedSet1, attribute: negation, split_by: none}}"
+        )
+    )
+    with pytest.raises(ChangedStudy, match=r"training.special_tokens: \[\] → \[<e>, </e>\]"):
+        open_study(small / "study.yaml", out=small / "runs" / "small")
+
+
+def test_heads_read_entities_only_where_there_are_markers(corpora: Path, small: Path) -> None:
+    assert read(corpora, ["training.pooling=entity"]).settings.pooling == "entity"
+    for study, sets in ((small / "study.yaml", []), (corpora, ["training.special_tokens=[]"])):
+        with pytest.raises(InputError, match="pooling entity needs markers"):
+            read(study, [*sets, "training.pooling=entity"])
 
 
 def test_no_word_of_a_note_is_written_or_printed(corpora: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,11 +64,14 @@ def test_a_key_depends_on_all_that_determines_the_numbers(task: Make) -> None:
         "the budget": key(pair, {"a": a, "b": b}, updates=100),
         "the encoder": ledger.fit_key(pair, {"a": a, "b": b}, SETTINGS, "f" * 64, 1, None),
     }
-    other: dict[str, Any] = {"schedule": "constant", "precision": "bf16", "attention": "sdpa", "sampling": "uniform", "shares": {"a": 2.0}}
+    other: dict[str, Any] = {
+        "schedule": "constant", "precision": "bf16", "attention": "sdpa", "sampling": "uniform", "shares": {"a": 2.0},
+        "special_tokens": ("<e>", "</e>"), "pooling": "entity",
+    }  # fmt: skip
     for field in fields(Settings):
         if field.name not in ("model", "device"):
             now = getattr(SETTINGS, field.name)
-            value = other[field.name] if isinstance(now, str | dict) else now / 2 if isinstance(now, float) else now + 1
+            value = other[field.name] if isinstance(now, str | dict | tuple) else now / 2 if isinstance(now, float) else now + 1
             keys[field.name] = key(pair, {"a": a, "b": b}, replace(SETTINGS, **{field.name: value}))
     assert len(set(keys.values())) == len(keys)
 

@@ -39,7 +39,7 @@ def probe(basis: Basis) -> Scores:
 
     settings = effective(basis.settings)
     path = encoder.folder(settings.model)
-    tokens = encoder.tokenizer(path, settings.max_length)
+    tokens = encoder.tokenizer(path, settings.max_length, settings.special_tokens)
     from cotrain.training.features import Encoder
 
     frozen, found = Encoder(path, tokens, settings), dict[str, Predictions]()

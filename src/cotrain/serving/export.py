@@ -18,12 +18,16 @@ def export(folder: Path, task: str, to: Path, form: str = "transformers") -> Pat
         form: a name of ``EXPORTS``: ``transformers``, loaded by ``pipeline("text-classification", to)``, or ``onnx``.
 
     Raises:
-        InputError: as ``load``; a task without a head there; a folder ``to`` that is not empty; a full disk.
+        InputError: as ``load``; a task without a head there; heads that read the entity; a folder ``to`` that is not empty; a full disk.
         MissingExtra: a library of the format is not installed.
     """
     write = choose("format", form, EXPORTS)
     shared = load(folder, "cpu", "fp32")
     shared.entry(task)
+    if shared.about["pooling"] != "first":
+        raise InputError(
+            f"model {folder}: its heads read the entity (training.pooling), which no ordinary classifier does; use cotrain predict or serve"
+        )
     with appearing(to) as work:
         write(shared, task, folder, work)
     return to

@@ -17,7 +17,7 @@ from cotrain.pvi import ESTIMATORS
 from cotrain.study.document import Document, Fault, Location
 from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
-from cotrain.tasks.readers.entities import window
+from cotrain.tasks.readers.entities import MARKERS, window
 from cotrain.tasks.rendering import columns_of
 from cotrain.tasks.source import ANNOTATED, CLINICAL, SPANS, SPLIT_NAMES, Source
 from cotrain.tasks.task import wrong_name
@@ -133,6 +133,9 @@ def _training(values: Mapping[str, Any]) -> _Found:
         except InputError as error:
             yield ("training", key), " ".join(error.faults)
     training = values.get("training", {})
+    special = training.get("special_tokens", MARKERS if any(e.get("format") in CLINICAL for e in values.get("tasks", {}).values()) else ())
+    if training.get("pooling") == "entity" and not set(MARKERS) <= set(special):
+        yield ("training", "pooling"), 'pooling entity needs markers: training.special_tokens should have "<e>" and "</e>"'
     names = [task for name, entry in values.get("tasks", {}).items() for task in Source(name, labels=entry.get("labels", ())).tasks]
     if training.get("sampling") == "explicit" and (lacking := sorted(set(names) - set(training.get("shares", {})))):
         yield ("training", "sampling"), f"sampling explicit needs training.shares of every task, it lacks {', '.join(lacking)}"

@@ -13,10 +13,12 @@ from cotrain.errors import InputError
 from cotrain.study.presets import with_encoder
 from cotrain.study.study import Study
 from cotrain.tasks.load import load, placement
+from cotrain.tasks.readers.entities import has_entity
 from cotrain.tasks.task import Split, Task
 from cotrain.training import encoder, ledger
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
+from cotrain.training.marked import lost
 from cotrain.training.settings import Settings
 
 
@@ -58,7 +60,7 @@ def tasks(study: Study) -> dict[str, Task]:
         there = load(study.resolved.sources, study.resolved.cut, placed=study.placement, update=study.update)
         if study.placement is None:  # a new run folder would remember an encoder that cannot be used, and ask for --update later
             chosen = settings(study)
-            encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length)
+            encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length, chosen.special_tokens)
         study.save_spec()
         study.save_placement(_placed(there))
         study.__dict__["_tasks"] = there
@@ -86,11 +88,22 @@ def settings(study: Study) -> Settings:
 def lengths(study: Study) -> dict[str, np.ndarray]:
     """Return the tokens of each row of each task, before truncation."""
     chosen = settings(study)
-    tokens = encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length)
+    tokens = encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length, chosen.special_tokens)
     return {
         name: np.array([len(row["input_ids"]) for row in encoder.encode(task.rows, task.has_pair, tokens, 10**6)], dtype=np.int64)
         for name, task in tasks(study).items()
     }
+
+
+def markers_lost(study: Study) -> dict[str, int]:
+    """Return task to the rows with an entity between markers of which the encoder does not see both as tokens."""
+    chosen = settings(study)
+    tokens = encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length, chosen.special_tokens)
+    found = {}
+    for name, task in tasks(study).items():
+        there = task.rows[[has_entity(text) for text in task.rows["text"]]]
+        found[name] = lost(encoder.encode(there, task.has_pair, tokens, chosen.max_length), there["text"], tokens)
+    return found
 
 
 def name_of(group: Group, seed: int) -> str:

@@ -16,7 +16,8 @@ from cotrain.study.document import Fault, document
 from cotrain.study.presets import PRESETS, Resolved, options, settings
 from cotrain.study.schema import given
 from cotrain.tasks.readers import cnlpt
-from cotrain.tasks.source import Source
+from cotrain.tasks.readers.entities import MARKERS
+from cotrain.tasks.source import CLINICAL, Source
 from cotrain.training.settings import Settings
 
 
@@ -45,12 +46,14 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
     preset = PRESETS[values.get("preset", "default")]
     encoder = _local(Path.cwd(), model) if model is not None else _local(here, values["model"])
     training = values.get("training", {})
+    sources = tuple(_source(name, entry, values, root) for name, entry in values["tasks"].items())
+    marked = {"special_tokens": MARKERS} if any(source.format in CLINICAL for source in sources) else {}
     plan = values.get("plan", {})
     return Resolved(
         name=study_name(path),
         preset=values.get("preset", "default"),
-        settings=Settings(encoder, **settings(preset, training)),
-        sources=tuple(_source(name, entry, values, root) for name, entry in values["tasks"].items()),
+        settings=Settings(encoder, **{**marked, **settings(preset, training)}),
+        sources=sources,
         cut=replace(preset.cut, **values.get("splits", {})),
         seeds=values.get("seeds", preset.seeds),
         goal=values.get("goal", "fewer"),

@@ -58,7 +58,7 @@ def check(study: Study) -> dict[str, Any]:
 
     data.needs_rows(study, "check")
     found = data.tasks(study)
-    result = look(found, data.lengths(study), data.settings(study).max_length)
+    result = look(found, data.lengths(study), data.settings(study).max_length, data.markers_lost(study))
     result = {**result, **decidable(study, found), "seeds": list(study.resolved.seeds), "cost": cost(study, found)}
     study.save_check(result)
     return result

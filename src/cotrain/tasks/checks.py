@@ -33,14 +33,15 @@ class _Texts:
         return set().union(*(texts for by_split in self.halves.values() for texts in by_split.values()))
 
 
-def check(tasks: Mapping[str, Task], lengths: Mapping[str, np.ndarray] | None = None, max_length: int = 0) -> dict[str, Any]:
+def check(tasks: Mapping[str, Task], lengths: Mapping[str, np.ndarray] | None = None, max_length: int = 0,
+          markers_lost: Mapping[str, int] | None = None) -> dict[str, Any]:  # fmt: skip
     """Return plain facts per task (``tasks``), between tasks (``shared``), and sentences of warning (``warnings``).
 
     Per task and split: ``rows``, ``clusters``, ``label_counts``; over all rows ``labels``, ``empty_texts``,
     ``duplicates_within_splits`` (rows beyond the first of a text), ``duplicates_across_splits`` (texts of train or dev
     that are in test, or of train that are in dev), ``contradicting_duplicates`` (texts with more than one label),
     ``context_across_splits`` (texts, and pairs, that stand in train or dev and in test beside another half),
-    ``clusters_across_splits``, ``facts`` of the cut, and ``tokens`` (median, p95, max) with ``truncated_share``.
+    ``clusters_across_splits``, ``facts`` of the cut, ``tokens`` (median, p95, max) with ``truncated_share``, and ``markers_lost``.
 
     Between tasks, where any is above 0: ``texts`` in both, ``leaks`` (texts on the training side, train or dev, of one
     and in the test of the other, or in train of one and dev of the other), ``contexts`` in both.
@@ -48,9 +49,12 @@ def check(tasks: Mapping[str, Task], lengths: Mapping[str, np.ndarray] | None = 
     Args:
         lengths: tokens of each row of each task, before truncation.
         max_length: tokens that the encoder will see.
+        markers_lost: by task the rows with an entity between markers of which the encoder does not see both as tokens.
     """
     texts = {name: _texts(task) for name, task in tasks.items()}
     facts = {name: _facts(task, texts[name], (lengths or {}).get(name), max_length) for name, task in tasks.items()}
+    for name, count in (markers_lost or {}).items():
+        facts[name]["markers_lost"] = count
     shared = [_shared(a, b, texts[a], texts[b]) for a, b in combinations(tasks, 2)]
     shared = [found for found in shared if found["texts"] or found["contexts"]]
     warnings = [sentence for name in tasks for sentence in _warnings(name, facts[name], max_length)]
@@ -128,6 +132,11 @@ def _warnings(name: str, facts: Mapping[str, Any], max_length: int) -> list[str]
             found.append(f"{name}: {shown} has {count} rows in {split}; below {RAREST_HELD_OUT} nothing is said of a class by itself")
     if facts.get("truncated_share", 0) > TRUNCATED_SHARE:
         found.append(f"{name}: {facts['truncated_share']:.0%} of the texts are longer than max_length {max_length}")
+    if lost := facts.get("markers_lost"):
+        found.append(
+            f"{name}: of {lost} rows with an entity between <e> and </e> the encoder does not see both; "
+            "they should be in training.special_tokens, and max_length above 8"
+        )
     return found
 
 

@@ -74,7 +74,7 @@ def calibrate(tasks: Mapping[str, Task], settings: Settings, workers: int) -> Ra
 
     chosen = effective(settings)
     path = encoder.folder(chosen.model)
-    encoder.tokenizer(path, chosen.max_length)
+    encoder.tokenizer(path, chosen.max_length, chosen.special_tokens)
     few = _sample(tasks, chosen)
     whole = [parts(Group.of([name]), tasks, chosen, None) for name in tasks]
     total = Work(*(sum(column) for column in zip(*whole, strict=True)))

@@ -6,17 +6,22 @@ import hashlib
 import importlib.util
 import json
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotrain.errors import InputError, MissingExtra
+from cotrain.tasks.readers.entities import has_entity
+from cotrain.training.marked import add, cut, marks
 
 _CONTENT = (
     "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.model",
 )  # fmt: skip
 """The files that make an encoder and its tokenizer what they are."""
+_WHOLE = 10**6
+"""Tokens that no text has: with no limit at all a tokenizer warns of long texts."""
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _TWO_POSITIONS_LESS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "data2vec-text")
 
@@ -145,8 +150,11 @@ def parameters(path: Path) -> int:
     return sum(math.prod(entry["shape"]) for entry in tensors if "F" in entry["dtype"])
 
 
-def tokenizer(path: Path, max_length: int) -> Any:
+def tokenizer(path: Path, max_length: int, special: Sequence[str] = ()) -> Any:
     """Return the tokenizer of a folder, its model known to be one that can classify inputs of ``max_length`` tokens.
+
+    Args:
+        special: tokens that it gets where it lacks them, never cut into pieces.
 
     Raises:
         InputError: an architecture that is not known or has no classification head; a tokenizer that cannot be read or
@@ -183,14 +191,28 @@ def tokenizer(path: Path, max_length: int) -> Any:
             faults.append(f"model {path.name}: its tokenizer has no pad token, so texts cannot be batched; choose another encoder")
     if faults:
         raise InputError(faults)
+    add(found, special)
     return found
 
 
 def encode(task_rows: Any, has_pair: bool, tokens: Any, max_length: int) -> list[dict[str, list[int]]]:
-    """Return the token ids of each row (table with ``text`` and ``pair``), truncated, unpadded."""
+    """Return the token ids of each row (table with ``text`` and ``pair``), unpadded; longer ones are cut.
+
+    A row with an entity between markers, where those are tokens, keeps the entity and what stands around it, others their beginning.
+    """
     texts = task_rows["text"].astype(str).tolist()
     pairs = task_rows["pair"].astype(str).tolist() if has_pair else None
     if not texts:
         return []
     batch = tokens(texts, pairs, truncation=True, max_length=max_length)
-    return [{key: batch[key][i] for key in batch} for i in range(len(texts))]
+    rows = [{key: batch[key][i] for key in batch} for i in range(len(texts))]
+    if found := marks(tokens):
+        for i, row in enumerate(rows):
+            if len(row["input_ids"]) >= max_length and has_entity(texts[i]):
+                both = (texts[i], pairs[i]) if pairs else (texts[i],)
+                whole = dict(tokens(*both, truncation=True, max_length=_WHOLE))
+                alone = [tokens(text, add_special_tokens=False, truncation=True, max_length=_WHOLE)["input_ids"] for text in both]
+                shorter = cut(whole, alone[0], alone[1] if pairs else [], found, max_length)
+                if len(shorter["input_ids"]) <= max_length:  # else there is no room for two markers
+                    rows[i] = shorter
+    return rows

@@ -28,6 +28,7 @@ FORMAT = 1
 CHECKSUMS = "checksums.json"
 NUMERICS = 3
 """Raised whenever a change of our own code changes the numbers of a fit."""
+_LATER = {"special_tokens": (), "pooling": "first"}
 
 
 def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder: str, seed: int, updates: int | None,
@@ -43,6 +44,8 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
     effective = asdict(settings)
     # the content of the model counts, not where it lies; the device is told in the manifest, and mixed ones by the report
     del effective["model"], effective["device"]
+    # settings that came later are part of a key where they change something, so that fits of before are found
+    effective = {name: value for name, value in effective.items() if name not in _LATER or value != _LATER[name]}
     parts = {
         "numerics": NUMERICS,
         "members": [str(member) for member in group.members],

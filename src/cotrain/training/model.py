@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cotrain.errors import InputError
+from cotrain.training.marked import Marks, embed, pool
 from cotrain.training.sampling import derived_seed
 
 _NOBODY_HAS = 97
@@ -21,10 +22,17 @@ _NOBODY_HAS = 97
 
 @dataclass(frozen=True)
 class Base:
-    """A pretrained classifier that fits start from, and which of its parameters outside the encoder are pretrained."""
+    """A pretrained classifier that fits start from.
+
+    Attributes:
+        model: the classifier.
+        pretrained_head: which of its parameters outside the encoder are pretrained.
+        entity: the markers of the entity that heads read; None: they read what the architecture has them read.
+    """
 
     model: Any
     pretrained_head: frozenset[str]
+    entity: Marks | None = None
 
     @property
     def prefix(self) -> str:
@@ -108,6 +116,8 @@ def build(base: Base, labels: Mapping[str, tuple[str, ...]], seed: int) -> Share
         seed: heads derive from (seed, task name).
     """
     encoder = copy.deepcopy(base.model.base_model)
+    if base.entity:
+        pool(encoder, base.entity)
     ready = base.model.state_dict()
     classifiers = {}
     for task, names in labels.items():
@@ -140,8 +150,12 @@ def _initialise(model: Any, name: str, child: nn.Module, base: Base, ready: Mapp
             own[full].copy_(ready[full])
 
 
-def load_base(path: Path, attention: str) -> Base:
-    """Return the pretrained encoder of ``path`` as a classifier; its own output layer is never used."""
+def load_base(path: Path, attention: str, special: Sequence[str] = (), pooling: str = "first") -> Base:
+    """Return the pretrained encoder of ``path`` as a classifier; its own output layer is never used.
+
+    Args:
+        special, pooling: as in Settings.
+    """
     from transformers import AutoModelForSequenceClassification
 
     with quiet(), torch.random.fork_rng(devices=[]):
@@ -152,7 +166,8 @@ def load_base(path: Path, attention: str) -> Base:
     changed = {entry if isinstance(entry, str) else entry[0] for entry in report["mismatched_keys"]}
     new = set(report["missing_keys"]) | changed
     outside = {name for name, _ in model.named_parameters() if not name.startswith(model.base_model_prefix + ".")}
-    return Base(model, frozenset(outside - new))
+    found = embed(model, path, special) if special else None
+    return Base(model, frozenset(outside - new), found if pooling == "entity" else None)
 
 
 def load_classifier(path: Path, attention: str) -> Any:

@@ -40,9 +40,9 @@ class SharedModel:
     """One encoder with a head per task, ready to predict.
 
     Attributes:
-        about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``serves`` and, per task,
-            ``labels``, ``has_pair``, ``served``, ``private``, ``text`` and ``pair`` (templates), ``window`` (around an
-            entity between markers), ``content`` (hash of its rows).
+        about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``special_tokens``,
+            ``pooling``, ``serves`` and, per task, ``labels``, ``has_pair``, ``served``, ``private``, ``text`` and ``pair``
+            (templates), ``window`` (around an entity between markers), ``content`` (hash of its rows).
         model: the SharedClassifier.
         tokens: the tokenizer.
         precision: ``fp32`` gives the numbers of the study, ``bf16`` about the same sooner.
@@ -176,19 +176,22 @@ def write(
     if wrong := ledger.damage(fit.path, extras=True):
         raise InputError(f"fit {fit.group.name} seed {fit.seed}: {wrong}; remove its folder {fit.path} and train it again")
     path = encoder.folder(settings.model)
-    model = build(load_base(path, "eager"), fit.labels, fit.seed)
+    model = build(load_base(path, "eager", settings.special_tokens, settings.pooling), fit.labels, fit.seed)
     model.restore(load_file(file))
     served = list(fit.group.real if serves is None else serves)
     with appearing(to, over=True) as folder, quiet(), torch.no_grad():
         first = model.classifier(fit.group.tasks[0])
         first.base_model.save_pretrained(folder)
-        _config(path, folder)
+        _config(path, folder, first.get_input_embeddings().num_embeddings)
         save_file({f"{task}/{name}": w.contiguous() for task in fit.group.real for name, w in model.head(task).items()}, folder / HEADS)
-        copy_tokenizer(path, folder)
+        if settings.special_tokens:
+            encoder.tokenizer(path, settings.max_length, settings.special_tokens).save_pretrained(folder)
+        else:
+            copy_tokenizer(path, folder)
         about = {
             "format": FORMAT, "group": fit.group.name, "seed": fit.seed, "epoch": epoch, "key": fit.key,
             "encoder": {"name": _shown(settings.model), "sha256": encoder.content_hash(path)},
-            "max_length": settings.max_length, "special_tokens": [],
+            "max_length": settings.max_length, "special_tokens": list(settings.special_tokens), "pooling": settings.pooling,
             "tasks": {task: _about(tasks[task], fit, task in served, sources) for task in fit.group.real},
             "serves": served, "made_with": fit.manifest.get("versions", {}),
         }  # fmt: skip
@@ -220,7 +223,7 @@ def load(folder: str | Path, device: str = "auto", precision: str = "auto") -> S
     from cotrain.training.model import build, load_base
 
     labels = {task: tuple(entry["labels"]) for task, entry in about["tasks"].items()}
-    model = build(load_base(folder, how.attention), labels, seed=0)
+    model = build(load_base(folder, how.attention, about["special_tokens"], about["pooling"]), labels, seed=0)
     heads = load_file(folder / HEADS)
     for task in labels:
         own = model.head(task)
@@ -245,6 +248,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         if about["format"] > FORMAT:
             raise InputError(f"model {folder}: of format {about['format']}; this version reads up to {FORMAT}: update cotrain")
         # a model of before this was kept does not say that it is not private
+        about.setdefault("pooling", "first")
         about["tasks"] = {task: {"private": True, "window": None, **entry} for task, entry in about["tasks"].items()}
         wrong = _damage(folder, about)
     except FileNotFoundError:
@@ -267,11 +271,13 @@ def _damage(folder: Path, about: Mapping[str, Any], contents: bool = True) -> st
     return next((f"{name} is not of this model" for name in sorted(weights) if name not in about["files"]), "")
 
 
-def _config(path: Path, folder: Path) -> None:
-    """Write the config of the encoder as its publisher has it, without the labels of a head."""
+def _config(path: Path, folder: Path, vocabulary: int) -> None:
+    """Write the config of the encoder as its publisher has it, without the labels of a head; special tokens lengthen its vocabulary."""
     config = json.loads((path / "config.json").read_text())
     for key in ("id2label", "label2id", "num_labels", "_num_labels", "problem_type", "architectures"):
         config.pop(key, None)
+    if "vocab_size" in config:
+        config["vocab_size"] = vocabulary
     (folder / "config.json").write_text(json.dumps(config, indent=2))
 
 

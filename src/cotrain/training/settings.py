@@ -10,6 +10,7 @@ from cotrain.errors import InputError
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Schedule = Literal["linear", "constant"]
+Pooling = Literal["first", "entity"]
 Sampling = Literal["proportional", "uniform", "sqrt", "temperature", "explicit"]
 
 
@@ -33,6 +34,9 @@ class Settings:
         weight_decay: of AdamW, not on biases and norms.
         max_grad_norm: gradient clipping.
         max_length: tokens per input, longer ones are truncated.
+        special_tokens: tokens that the tokenizer gets; formats with entities between ``<e>`` and ``</e>`` ask for these two.
+        pooling: what heads read: the ``first`` token (or what else the architecture has them read), or the mean over the
+            ``entity`` of a row, where it has one between markers.
         precision: of training (``auto``: bf16 where the device is faster with it, else fp32). Scoring is in float32.
         attention: implementation in Transformers (``auto``: eager on the CPU, where it trains faster, else sdpa).
         threads: CPU threads per fit.
@@ -58,6 +62,8 @@ class Settings:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     max_length: int = 256
+    special_tokens: tuple[str, ...] = ()
+    pooling: Pooling = "first"
     precision: Precision = "auto"
     attention: str = "auto"
     threads: int = 1
@@ -83,6 +89,7 @@ class Settings:
                 ("weight_decay", "0 or more", self.weight_decay >= 0),
                 ("max_grad_norm", "above 0", self.max_grad_norm > 0),
                 ("max_length", "at least 3", self.max_length >= 3),
+                ("special_tokens", "words without blanks", all(token and not set(token) & set(" \t\n") for token in self.special_tokens)),
                 ("threads", "at least 1", self.threads >= 1),
                 ("temperature", "at least 1", self.temperature >= 1),
                 ("sampling_cap", "0 or more", self.sampling_cap >= 0),

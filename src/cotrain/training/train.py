@@ -15,6 +15,7 @@ from cotrain.training import encoder, ledger
 from cotrain.training.executors import EXECUTORS
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
+from cotrain.training.marked import wrong_pooling
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
 from cotrain.training.worker import EXTRAS, Job, Outcome
@@ -172,7 +173,9 @@ class _Plan:
             raise InputError(f"groups name tasks that the study does not have: {', '.join(strangers)}")
         resolved = effective(settings)
         path = encoder.folder(settings.model)
-        encoder.tokenizer(path, settings.max_length)
+        encoder.tokenizer(path, settings.max_length, settings.special_tokens)
+        if resolved.pooling == "entity" and (wrong := wrong_pooling(path)):
+            raise InputError(wrong)
         contents = {name: tasks[name].content() for name in sorted({t for g in groups for t in _all_tasks(g)} & set(tasks))}
         return cls(tasks, resolved, path, encoder.content_hash(path), fits, contents)
 

@@ -64,8 +64,8 @@ def prepare(tasks: Mapping[str, Task], settings: Settings, path: Path) -> None:
     torch.set_num_threads(settings.threads)
     _encoded.cache_clear()
     _here.clear()
-    _here.update(tasks=tasks, settings=settings, tokens=encoder.tokenizer(path, settings.max_length))
-    _here.update(base=load_base(path, settings.attention))
+    _here.update(tasks=tasks, settings=settings, tokens=encoder.tokenizer(path, settings.max_length, settings.special_tokens))
+    _here.update(base=load_base(path, settings.attention, settings.special_tokens, settings.pooling))
 
 
 def release() -> None:

@@ -65,6 +65,15 @@ def marked(text: str, begin: int, end: int, around: Window, low: int = 0, high: 
     return " ".join(piece for piece in pieces if piece)
 
 
+def has_entity(text: str) -> bool:
+    """Whether a text has an entity between markers.
+
+    >>> has_entity("Denies <e> pain </e> ."), has_entity("</e> <e>")
+    (True, False)
+    """
+    return MARKERS[1] in text.partition(MARKERS[0])[2]
+
+
 def _clean(text: str) -> str:
     """Return a text on one line, its markers broken."""
     text = " ".join(text.split())
