@@ -610,13 +610,12 @@ def serve(
     with server.listening(host, port) as at:
         with waiting("loading the models"):
             ready = server.loaded(models, device, precision)
-        tasks = [task for model in ready for task in model.serves]
+        tasks = ", ".join(task for model in ready for task in model.serves)
         shown = f"[{host}]" if ":" in host else host
-        say(f"{', '.join(tasks)} at http://{shown}:{at.getsockname()[1]}/ until Ctrl-C")
         if host not in ("127.0.0.1", "localhost", "::1"):
             say("Whoever reaches this address can send texts: there is no login, and no encryption")
         try:
-            server.serve(ready, at, wait / 1000)
+            server.serve(ready, at, wait / 1000, lambda: say(f"{tasks} at http://{shown}:{at.getsockname()[1]}/ until Ctrl-C"))
         except Stopped:
             say("stopped: every request that had come was answered")
 
