@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,8 @@ from cotrain.training.model import load_base
 from cotrain.training.scoring import Row, pad
 from cotrain.training.settings import Settings
 
-_BATCH = {"cpu": 32}
-"""Rows at once; longer batches of short texts are slower where the cache is small."""
-_ELSEWHERE = 256
+_ON_CPU, _ELSEWHERE = 32, 256
+"""Rows at once; more of them are slower where the cache is small."""
 
 
 class Encoder:
@@ -25,32 +24,26 @@ class Encoder:
 
     def __init__(self, path: Path, tokens: Any, settings: Settings) -> None:
         # without dropout there is a fused kernel on the CPU too
-        self.model = load_base(path, "sdpa", settings.special_tokens).model.base_model.to(settings.device).eval()
+        self.model = load_base(path, "sdpa").model.base_model.to(settings.device).eval()
         self.tokens, self.settings = tokens, settings
 
-    @torch.inference_mode()
     def features(self, rows: Sequence[Row]) -> np.ndarray:
         """Return (n, d) float32: per row of token ids the mean of the last layer over its tokens (mask-mean)."""
-        device, precision = self.settings.device, self.settings.precision
-        half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
-        size = _BATCH.get(device, _ELSEWHERE)
-        found = []
-        with _every_core(), torch.autocast(device, dtype=half, enabled=half is not None):
-            for start in range(0, len(order), size):
-                batch = {k: v.to(device) for k, v in pad([rows[i] for i in order[start : start + size]], self.tokens).items()}
-                mask = batch["attention_mask"][..., None]
-                last = self.model(**batch).last_hidden_state.float()
-                found.append(((last * mask).sum(dim=1) / mask.sum(dim=1)).cpu().numpy())
-        return np.concatenate(found)[np.argsort(order, kind="stable")]
+        on_cpu = self.settings.device == "cpu"
+        size = _ON_CPU if on_cpu else _ELSEWHERE
+        batches = [[rows[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
+        # a batch per core: threads inside of one would wait for each other wherever the machine does something else
+        with ThreadPoolExecutor((on_cpu and os.cpu_count()) or 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            found = np.concatenate(list(pool.map(self._of_batch, batches)))
+        return found[np.argsort(order, kind="stable")]
 
-
-@contextmanager
-def _every_core() -> Iterator[None]:
-    """Let torch use every core inside the block: nothing else runs meanwhile, unlike fits side by side."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    @torch.inference_mode()
+    def _of_batch(self, rows: Sequence[Row]) -> np.ndarray:
+        """Return the features of rows that are padded to one length."""
+        device, half = self.settings.device, {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.settings.precision)
+        batch = {k: v.to(device) for k, v in pad(rows, self.tokens).items()}
+        mask = batch["attention_mask"][..., None]
+        with torch.autocast(device, dtype=half, enabled=half is not None):
+            last = self.model(**batch).last_hidden_state.float()
+        return np.asarray(((last * mask).sum(dim=1) / mask.sum(dim=1)).cpu().numpy())
