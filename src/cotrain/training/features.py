@@ -24,7 +24,7 @@ class Encoder:
 
     def __init__(self, path: Path, tokens: Any, settings: Settings) -> None:
         # without dropout there is a fused kernel on the CPU too
-        self.model = load_base(path, "sdpa").model.base_model.to(settings.device).eval()
+        self.model = load_base(path, "sdpa", settings.special_tokens).model.base_model.to(settings.device).eval()
         self.tokens, self.settings = tokens, settings
 
     def features(self, rows: Sequence[Row]) -> np.ndarray:
