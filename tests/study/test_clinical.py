@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import tempfile
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import pandas as pd
 import pytest
 import yaml
 
-from cotrain import open_study
+from cotrain import load, open_study, run
 from cotrain.cli import main
 from cotrain.demo.layouts import Mention, anafora, cnlpt, knowtator
 from cotrain.errors import ChangedStudy, InputError
+from cotrain.serving.export import export
 from cotrain.study import data, steps
 from cotrain.study.spec import read
 from cotrain.training.calibrate import Rate
 
 SECRET = "wombat"
+DOCUMENT, PATIENT = "quokka", "ID7317"
+"""In the names of documents, and in those of patients."""
 STUDY = """\
 model: {model}
 tasks:
@@ -40,8 +44,10 @@ def corpora(tmp_path: Path, small: Path) -> Path:
         text = f"no fever {SECRET} {k}\r\nmaybe cough {SECRET}{k}"
         begin = text.index("cough")
         values = {"Polarity": ("NEG", "POS")[k % 2], "ContextualModality": ("ACTUAL", "HEDGED")[k % 3 == 0]}
-        anafora(tmp_path / "thyme", f"ID{k:03d}_clinic_001", text, [Mention([(begin, begin + 5 + k % 7)], values)])
-        knowtator(tmp_path / "SeedSet1", f"d{k}", text, [Mention([(3, 8 + k % 7)], {"negation": ""} if k % 2 else {}, "Lab")], k % 9 + 1)
+        anafora(tmp_path / "thyme", f"{PATIENT}{k:02d}_{DOCUMENT}_001", text, [Mention([(begin, begin + 5 + k % 7)], values)])
+        knowtator(
+            tmp_path / "SeedSet1", f"{DOCUMENT}{k}", text, [Mention([(3, 8 + k % 7)], {"negation": ""} if k % 2 else {}, "Lab")], k % 9 + 1
+        )
         rows.append({"text": f"{SECRET} <e> rash </e> {k}", "Negation": ("1", "-1")[k % 2], "other": f"ab{k}"[k % 2]})
     cnlpt(tmp_path / "cnlpt" / "train.csv", rows)
     file = tmp_path / "study.yaml"
@@ -136,6 +142,40 @@ def test_no_word_of_a_note_is_written_or_printed(corpora: Path, capfd: pytest.Ca
     seen = [*words(run), *words(scratch), out, err]
     assert len(seen) > 20
     assert [text[:80] for text in seen if SECRET in text] == []
+
+
+def test_what_leaves_a_run_names_no_document_and_no_patient(
+    corpora: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run folder is the owner's alone and knows them; reports, models, exports and what is printed do not."""
+    scratch, folder = corpora.parent / "scratch", corpora.parent / "run"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
+    study = open_study(corpora, out=folder, workers=1, sets=["controls=[alone]", "plan.select=partition"])
+    made = run(study)
+    for model in made.models:
+        for task in load(model).serves:
+            export(model, task, corpora.parent / "exports" / task)
+    steps.report(study, corpora.parent / "shared")
+    out, err = capfd.readouterr()
+    whole = words(folder)
+    leaving = [*words(study.report), *words(study.models), *words(corpora.parent / "exports"), *words(corpora.parent / "shared"),
+               *words(scratch), out, err]  # fmt: skip
+    assert len(list(study.models.iterdir())) >= 1 and len(leaving) > 60
+    assert [text[:80] for text in [*whole, *leaving] if SECRET in text] == []
+    for name in (DOCUMENT, PATIENT):
+        assert any(name in text for text in whole), "else nothing is shown here"
+        assert [text[:80] for text in leaving if name in text] == []
+    assert not any(str(corpora.parent) in text for text in words(corpora.parent / "shared"))
+    modes = {stat.S_IMODE(there.stat().st_mode) for there in folder.rglob("*") if there.is_file()}
+    assert modes == {0o600} and {stat.S_IMODE(f.stat().st_mode) for f in [folder, *folder.rglob("*")] if f.is_dir()} == {0o700}
+
+
+def test_the_folder_of_a_run_without_private_tasks_is_as_others_are(small: Path) -> None:
+    folder = small / "runs" / "small"
+    steps.report(open_study(folder))
+    assert {stat.S_IMODE(there.stat().st_mode) & 0o077 for there in folder.rglob("*.json")} == {0o044}
 
 
 @pytest.mark.parametrize("on_error", ["error", "skip"])

@@ -32,6 +32,9 @@ StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder of models/ of a run.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str, typer.Option("--precision", help="fp32 gives the numbers of the study; auto: bf16 where it is faster.")]
+Share = Annotated[
+    Path | None, typer.Option("--share", metavar="DIR", help="Write one that may leave the place of the data: no small counts, no paths.")
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The run folder; default: runs/ and the study's name.")]
 Sets = Annotated[
@@ -460,13 +463,13 @@ def _arms(given: list[str] | None) -> dict[str, Path | None]:
 
 
 @app.command(rich_help_panel=VERBS)
-def report(run: RunPath) -> None:
+def report(run: RunPath, share: Share = None) -> None:
     """Write report.html, report.md, LaTeX tables and figures from what is there; prints where."""
     from cotrain.study import steps
 
     opened = _open_run(run, "report")
     with waiting("drawing the report"):
-        written = steps.report(opened)
+        written = steps.report(opened, share)
     print(written)
 
 

@@ -15,6 +15,7 @@ from cotrain.reporting.figures import FIGURES
 from cotrain.reporting.first_screen import sentences
 from cotrain.reporting.sections import SECTIONS
 from cotrain.reporting.sections.comparison import compared, figure_name
+from cotrain.reporting.sharing import suppressed, unlocated
 from cotrain.reporting.tables import RunTables, chosen_plan, outside
 from cotrain.reporting.words import plural
 
@@ -24,14 +25,21 @@ if TYPE_CHECKING:
 Draw = Callable[[RunTables, style.Size], "mpl.Figure | None"]
 
 
-def report(run: RunTables, to: Path) -> Path:
+def report(run: RunTables, to: Path, share: bool = False) -> Path:
     """Write ``report.html``, ``report.md``, ``tables/*.tex`` and ``figures/*.svg|png`` into ``to``; return the HTML.
 
     The same tables give the same bytes (PNG aside, which depends on the version of FreeType).
+
+    Args:
+        share: it may leave the place of its data: no counts below 11, no paths, no names of machines.
     """
+    run = unlocated(run) if share else run
     (to / "figures").mkdir(parents=True, exist_ok=True)
     (to / "tables").mkdir(parents=True, exist_ok=True)
     screen, sections, forest = sentences(run), _sections(run), _forest(run)
+    if share:
+        screen, forest = suppressed(screen), suppressed(forest)
+        sections = [suppressed(section) for section in sections]
     pictures = [forest, *(block for section in sections for block in section.blocks if isinstance(block, Figure))]
     drawings = {picture.name: found for picture in pictures if (found := _draw(run, picture, to / "figures"))}
     page = html.render(run.name, _facts(run), screen, forest, sections, drawings, _foot(run))

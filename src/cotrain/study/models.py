@@ -74,6 +74,7 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
                 ledger.same(fit, again)
                 write(again, epochs[folder], tasks, settings, folder, serves=serving.serves, sources=study.resolved.sources,
                       card=_card(study, serving))  # fmt: skip
+    study.close(study.models)
     return {folder: serving for folder, (serving, _) in wanted.items()}
 
 

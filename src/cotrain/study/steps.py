@@ -367,9 +367,24 @@ def _digest(study: Study, plans: Sequence[Plan], by: str | None, metric: str | N
     return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def report(study: Study) -> Path:
-    """Return ``report.html``, written with everything that is there."""
+def report(study: Study, share: Path | None = None) -> Path:
+    """Return ``report.html``, written with everything that is there.
+
+    Args:
+        share: a new folder for a report that may leave the place of its data.
+
+    Raises:
+        InputError: ``share`` holds files already.
+    """
     from cotrain.reporting.report import report as write
     from cotrain.study.tables import tables
 
-    return write(tables(study), study.report)
+    if share is not None:
+        from cotrain.training.folders import appearing
+
+        with appearing(share) as folder:
+            write(tables(study), folder, share=True)
+        return share / "report.html"
+    written = write(tables(study), study.report)
+    study.close(study.report)
+    return written

@@ -66,6 +66,11 @@ class Study:
         """The names of the tasks, in the order of the study file."""
         return tuple(task for source in self.resolved.sources for task in source.tasks)
 
+    @property
+    def private(self) -> bool:
+        """Whether rows of a task are private; then the run folder is its owner's alone."""
+        return any(source.private for source in self.resolved.sources)
+
     # -- rows ---------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -99,6 +104,7 @@ class Study:
         before = self.index
         if (after := {**before, **keys}) != before:
             self._save_json(INDEX, after)
+            self.close(*(folder for key in keys.values() if (folder := self.fits / key).is_dir()))
 
     # -- artefacts ----------------------------------------------------------------------------------------------------
 
@@ -291,15 +297,23 @@ class Study:
         """Yield a temporary file that becomes ``name`` of the run folder when the block ends well."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, *(self.path / part for part in Path(name).parents if part.name)) if self.private else ():
+            folder.chmod(0o700)
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         os.close(handle)
         file = Path(temporary)
         try:
             yield file
-            file.chmod(0o644)
+            file.chmod(0o600 if self.private else 0o644)
             file.replace(target)
         finally:
             file.unlink(missing_ok=True)
+
+    def close(self, *folders: Path) -> None:
+        """Leave to its owner alone what others wrote into folders of a run with private tasks, as the run folder is already."""
+        for folder in folders if self.private else ():
+            for there in (folder, *folder.rglob("*")):
+                there.chmod(0o700 if there.is_dir() else 0o600)
 
     def _json(self, name: str) -> Any:
         """Return a JSON artefact, or None where there is none.
@@ -328,6 +342,8 @@ class Study:
         """Keep the resolved study in the run folder."""
         with self.writing(STUDY) as file:
             file.write_text(yaml.safe_dump({"format": FORMAT, **self.resolved.plain()}, sort_keys=False, allow_unicode=True), "utf-8")
+        if self.private:
+            self.fits.mkdir(mode=0o700, exist_ok=True)
 
     def forget(self, *names: str) -> None:
         """Remove artefacts that no longer hold."""

@@ -33,7 +33,8 @@ def appearing(to: Path, over: bool = False) -> Iterator[Path]:
     old = work.with_name(work.name + "-old")
     try:
         yield work
-        for file in work.iterdir():  # some libraries write for their user alone: what the umask says holds for all files
+        # some libraries write for their user alone: what the umask says holds for all files
+        for file in filter(Path.is_file, work.rglob("*")):
             file.chmod(work.stat().st_mode & 0o666)
         if to.exists():
             to.rename(old)
