@@ -83,7 +83,8 @@ def test_the_end_of_a_run_says_where_everything_is(
     folders = [study.models / name for name in ("apple+birch", "cedar", "daisy")]
     check = {"cost": {"seconds": 90.0, "seconds_most": 200.0, "fits": 4, "workers": 2}}
     report = Path("/" + "a-long-folder/" * 9 + "report.html")
-    show.outcome(Outcome(study, check, compared, dict(zip(folders, compared.recommended.servings, strict=True)), report, tuple(fits("")), 1, 75.0, 25.0), tables(study))
+    models = dict(zip(folders, compared.recommended.servings, strict=True))
+    show.outcome(Outcome(study, check, compared, models, report, tuple(fits("")), 1, 75.0, 25.0), tables(study))
     lines = capsys.readouterr().out.splitlines()
     out = "\n".join(lines)
     assert "Keep alone cedar, daisy; share {apple, birch}." in lines

@@ -234,8 +234,10 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     select = plan.get("select", "")
     if select == "nested" and plan.get("rule", "any") != "any":
         yield ("plan", "rule"), "plan: the selection nested uses no rule; leave out the rule, or choose select: partition"
-    if select in SELECTIONS and select != "partition" and (
-        idle := [key for key in ("objective", "models", "budget", "cost") if plan.get(key)]
+    if (
+        select in SELECTIONS
+        and select != "partition"
+        and (idle := [key for key in ("objective", "models", "budget", "cost") if plan.get(key)])
     ):
         yield ("plan", idle[0]), f"plan: {idle[0]} belongs to select: partition, found select: {select}; leave one out"
         return
