@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src -type f) pyproject.toml constraints.txt README.md
-.PHONY: demo test check docs bench worlds clean
+.PHONY: demo offline wheelhouse test check docs bench worlds clean
 .DELETE_ON_ERROR:
 
 # The environment, complete, with the built wheel installed: what a user gets is what is tested.
@@ -24,6 +24,16 @@ $(VENV)/wheel: $(VENV)/installed $(SOURCES)
 
 demo: $(VENV)/wheel
 	$(BIN)/cotrain demo --out runs/demo
+
+# The demo where there is no network at all (Linux).
+offline: $(VENV)/wheel
+	unshare -rn $(BIN)/cotrain demo --out runs/offline
+
+# Everything that a machine without internet needs: pip install --no-index --find-links wheelhouse
+wheelhouse: $(VENV)/wheel
+	rm -rf wheelhouse
+	$(PIP) download --constraint constraints.txt --dest wheelhouse --requirement $(VENV)/requirements.txt --group demo
+	cp $(VENV)/dist/*.whl wheelhouse
 
 check: $(VENV)/wheel
 	$(BIN)/ruff check .
