@@ -311,6 +311,7 @@ def _scored(run: Path | None, scores: list[Path] | None, columns: str | None, ou
 @app.command(rich_help_panel=VERBS)
 def group(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="The folder of a run; or give --gains.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="The affinity that nominates, such as pvi-probe; default: the study's.")] = None,
     rule: Annotated[str | None, typer.Option("--rule", help="What a group must pass: any, not_different, clique or equivalent.")] = None,
     alpha: Annotated[float | None, typer.Option("--alpha", help="Level of the tests.")] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Of equivalence, relative to the null model's bits.")] = None,
@@ -347,7 +348,12 @@ def group(
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     if gains is not None:
-        _measured(gains, choose_on, {**given, **({"RUN": run} if run else {}), **({"name": name} if name else {})}, json_)
+        _measured(
+            gains,
+            choose_on,
+            {**given, **({"RUN": run} if run else {}), **({"name": name} if name else {}), **({"by": by} if by else {})},
+            json_,
+        )
         return
     if run is None or choose_on is not None:
         raise InputError(
@@ -355,7 +361,7 @@ def group(
             else "--choose-on belongs to --gains; leave it out for the folder of a run"
         )  # fmt: skip
     opened = _open_run(run, "group")
-    found: Any = steps.passing(opened, given, set_ or ()) if list_ else steps.group(opened, given, set_ or (), name)
+    found: Any = steps.passing(opened, given, set_ or (), by) if list_ else steps.group(opened, given, set_ or (), name, by)
     if json_:
         emit(found._asdict() if list_ else found)
         return

@@ -199,22 +199,26 @@ def relate(
     return affinity
 
 
-def group(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None) -> list[Plan]:
+def group(
+    study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None, by: str | None = None
+) -> list[Plan]:  # fmt: skip
     """Return the nominated plans, and with the plan of the study file its controls.
 
     Args:
         given: keys of ``plan`` that differ from the study file; the plan is then kept beside that of the study.
         sets: the same as ``plan.KEY=VALUE``.
         name: of the plan.
+        by: the affinity that nominates, such as ``pvi-probe``; the study's where none is named.
     """
     from cotrain.grouping.controls import controls
     from cotrain.grouping.group import group as nominate
 
-    affinity = study.load_affinity("pvi")
+    affinity = study.load_affinity(by or "pvi")
     changed = {**(given or {}), **_keys(sets)}
-    if changed or name:
+    if changed or name or by:
         chosen = _options(study.resolved.plan, changed)
-        plans = nominate(affinity, chosen, name or f"{chosen.rule}-{chosen.select}", size(study, affinity, chosen))
+        own = f"{by}-{chosen.select}" if by and not changed else f"{f'{by}-' if by else ''}{chosen.rule}-{chosen.select}"
+        plans = nominate(affinity, chosen, name or own, size(study, affinity, chosen))
         plans = [_from(plan, "terminal") for plan in plans]
         study.save_plans(plans)
         return plans
@@ -244,7 +248,7 @@ def size(study: Study, affinity: Affinity, chosen: Options) -> Size | None:
     )  # fmt: skip
 
 
-def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = ()) -> Listing:
+def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), by: str | None = None) -> Listing:
     """Return what passes the rule of the study file, or of the keys given; a listing is no plan, nothing is kept.
 
     Sets of all sizes are listed, unless the keys given have a ``largest``: that of the study bounds its plan alone.
@@ -258,7 +262,7 @@ def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence
     options = _options(study.resolved.plan, changed)
     if options.rule == "any":
         raise InputError("every set of tasks passes the rule 'any'; name one that tests, as --rule not_different")
-    return listing(study.load_affinity("pvi"), options, changed.get("largest"))
+    return listing(study.load_affinity(by or "pvi"), options, changed.get("largest"))
 
 
 def _from(plan: Plan, origin: str) -> Plan:
@@ -291,6 +295,7 @@ def _keys(sets: Sequence[str]) -> dict[str, Any]:
 
 def _options(plan: Options, changed: Mapping[str, Any]) -> Options:
     """Return options with keys changed, and what goes with them."""
+
     def frozen(key: str, value: Any) -> Any:
         if not isinstance(value, list):
             return value

@@ -231,9 +231,12 @@ class Study:
         """Return the Affinity of a name.
 
         Raises:
-            InputError: nothing was related yet.
+            InputError: nothing was related yet, or nothing of this name (those that are there are listed).
         """
         if (found := self.find_affinity(name)) is None:
+            there = sorted(file.parent.name for file in (self.path / "affinity").glob("*/affinity.json"))
+            if there:
+                raise InputError(f"{self.path}: {unknown('affinity', name, there)}")
             raise InputError(f"{self.path}: the tasks are not related yet; first: cotrain relate {self.path}")
         return found
 
