@@ -110,6 +110,78 @@ def test_identical_tasks_end_together(affinity: Make, way: tuple[str, str, str])
     assert plan.serving("a").group.tasks == plan.serving("twin").group.tasks == ("a", "twin")
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_identical_tasks_end_together_where_a_budget_forces_a_merge(affinity: Make, rule: str) -> None:
+    mean = {"a": 0.3, "twin": 0.3, "y": 0.5, "z": 0.9}
+    related = affinity(mean, n=20_000, covariance={("a", "twin"): 1 / 20_000}, pair_states={("a", "twin"): "identical"})
+    related.pairs.loc[0, ["statistic", "p", "se_bits"]] = [0.0, 1.0, 0.0]
+    [plan] = group(related, Options(rule=rule, objective="budget", models=3, margin_bits=0.05))
+    assert plan.serving("a").group.tasks == ("a", "twin") and plan.models == 3
+
+
+@pytest.mark.parametrize(("n", "models"), [(5000, 2), (50, 3)])
+def test_equal_tasks_are_grouped_as_equivalent_where_there_are_rows_enough_to_show_it(affinity: Make, n: int, models: int) -> None:
+    [plan] = group(affinity({"a": 0.3, "twin": 0.3, "z": 0.9}, n=n), Options(rule="equivalent", margin_bits=0.1))
+    assert plan.models == models
+
+
+@pytest.mark.parametrize("select", ["partition", "min_gap", "top1_per_target", "nested"])
+def test_alone_tasks_share_with_nobody_and_the_plan_says_who_forced_it(affinity: Make, select: str) -> None:
+    related = affinity(MEAN, states=STATES)
+    for plan in group(related, Options(select=select, rule="any", alone=("a", "noise"))):
+        assert all(not {"a", "noise"} & set(g.tasks) for g in plan.groups if len(g.tasks) > 1)
+        assert plan.tasks == tuple(sorted(MEAN)) and "alone: a, noise" in plan.overrides
+        assert plan.settings["alone"] == ["a", "noise"]
+    [plan] = group(related, Options(rule="any", objective="budget", models=4, alone=("a", "c")))
+    assert plan.models == 4, "they count in the budget"
+
+
+GAINS = {("a", "b"): 0.3, ("b", "a"): 0.1, ("a", "c"): 0.2, ("c", "a"): 0.2, ("b", "c"): -0.5, ("c", "b"): -0.5}
+
+
+def test_the_largest_gain_may_leave_tasks_alone_and_keeps_to_a_budget(valued: Make, groups: Names) -> None:
+    [best] = group(valued(GAINS), Options(rule="any", objective="gain"))
+    assert groups(best) == ["a+b", "c"] and best.runner_up == "a+c; b (gain 0.4 instead of 0.4)"
+    assert best.why[0].endswith("the exact best partition: the largest sum of predicted gains.")
+    [one] = group(valued(GAINS), Options(rule="any", objective="gain", models=1))
+    assert groups(one) == ["a+b+c"] and "of at most 1 models" in one.why[0]
+    harm = dict.fromkeys(GAINS, -0.1)
+    assert group(valued(harm), Options(rule="any", objective="gain"))[0].models == 3
+
+
+def test_values_that_are_distances_are_no_gains(affinity: Make) -> None:
+    with pytest.raises(InputError, match=r"needs values that are gains; those of 'pvi' are in bits .* with cotrain group --gains FILE"):
+        group(affinity(MEAN), Options(rule="any", objective="gain"))
+
+
+def test_a_pair_whose_gain_is_not_known_is_in_no_group(valued: Make, groups: Names) -> None:
+    known = {pair: gain for pair, gain in GAINS.items() if pair != ("b", "a")}
+    assert groups(group(valued(known), Options(rule="any", objective="gain"))[0]) == ["a+c", "b"]
+
+
+def test_without_means_values_within_groups_decide(valued: Make, groups: Names) -> None:
+    cosine = {("a", "b"): 0.9, ("a", "c"): 0.2, ("b", "c"): 0.1, ("a", "d"): 0.1, ("b", "d"): 0.3, ("c", "d"): 0.8}
+    [plan] = group(valued(cosine, unit="cosine"), Options(rule="any", objective="budget", models=2, largest=2))
+    assert groups(plan) == ["a+b", "c+d"]
+    half, quarter = group(valued(cosine, unit="cosine"), Options(select="nested"))
+    assert groups(half) == ["a+b", "c+d"] and groups(quarter) == ["a+b+c+d"]
+    assert "of the largest values within" in half.why[0]
+
+
+def test_why_a_number_of_models_cannot_be_met_is_named(affinity: Make) -> None:
+    related = affinity({f"t{i:02d}": 0.5 for i in range(5)})
+    few = Options(rule="any", objective="budget", models=2, largest=5)
+    with pytest.raises(InputError, match=r"at most 2 models.* 3 are needed; in the way: apart t00, t01, t02; allow more"):
+        group(related, replace(few, apart=(("t00", "t01", "t02"), ("t03", "t04"))))
+    with pytest.raises(InputError, match=r"3 are needed; in the way: alone t00, t01;"):
+        group(related, replace(few, alone=("t00", "t01")))
+    with pytest.raises(InputError, match=r"in the way: the largest group of 2;"):
+        group(related, replace(few, largest=2))
+    many = affinity({f"t{i:02d}": i / 10 for i in range(19)}, n={f"t{i:02d}": 100.0 + i for i in range(19)})
+    with pytest.raises(InputError, match=r"at most 6 models.* 7 are needed; in the way: the largest group of 4, alone t00, t01;"):
+        group(many, Options(rule="any", objective="budget", models=6, alone=("t00", "t01")))
+
+
 def brute(related: Affinity, chosen: Options, allowed: set[tuple[str, ...]]) -> tuple[int, float]:
     """Return (models, dispersion) of the best partition of the tasks by trying all of them."""
     n, mean = (dict(zip(related.tasks["task"], related.tasks[c].astype(float), strict=True)) for c in ("n", "mean_bits"))

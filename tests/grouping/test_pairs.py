@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cotrain.affinity.affinity import PAIR_COLUMNS, TASK_COLUMNS, Affinity
+from cotrain.errors import InputError
 from cotrain.grouping.group import group
 from cotrain.grouping.options import Options
 from cotrain.grouping.passing import passing
@@ -100,3 +101,32 @@ def test_forced_sets_serve_their_members_and_others_choose_among_the_rest(affini
     related = affinity({"a": 0.30, "b": 0.33, "c": 0.34, "d": 0.41})
     [plan] = group(related, Options(select="min_gap", together=(("a", "b"),)))
     assert {t: plan.serving(t).group.name for t in "abcd"} == {"a": "a+b", "b": "a+b", "c": "c+d", "d": "c+d"}
+
+
+def test_each_target_has_its_best_helper_by_value_where_it_gains_by_it(valued: Make) -> None:
+    """Directed: a helps b, b harms a; c gains nothing from anybody."""
+    gains = {("a", "b"): -0.1, ("b", "a"): 0.3, ("a", "c"): 0.2, ("c", "a"): -0.2, ("b", "c"): 0.1, ("c", "b"): 0.0}
+    [plan] = group(valued(gains), Options(rule="any", select="top1_per_target", largest=2))
+    assert {t: plan.serving(t).group.name for t in "abc"} == {"a": "a+c", "b": "a+b", "c": "c"}
+    assert "gains above 0 alone" in plan.why[0] and plan.candidates == ()
+    [alike] = group(valued(gains, unit="cosine"), Options(rule="any", select="top1_per_target"))
+    assert alike.serving("c").group.name == "b+c", "what is no gain has no zero"
+
+
+def test_of_pvi_the_best_helper_is_the_nearest_that_passes(affinity: Make) -> None:
+    related = affinity({"a": 0.30, "b": 0.33, "c": 0.38, "far": 3.0, "noise": 0.3}, states={"noise": "not_learned"})
+    [near], [best] = (group(related, Options(select=select, apart=(("a", "b"),))) for select in ("min_gap", "top1_per_target"))
+    assert best.servings == near.servings and best.serving("a").group.name == "a+c"
+
+
+@pytest.mark.parametrize(("select", "lacks"), [("max_abs_t", "tests of pairs"), ("min_gap", "means of tasks")])
+def test_what_reads_tests_or_means_needs_them(valued: Make, select: str, lacks: str) -> None:
+    with pytest.raises(InputError, match=f"{select} needs {lacks}, and 'measured' has none"):
+        group(valued({("a", "b"): 0.1}), Options(rule="any", select=select))
+
+
+def test_among_very_many_tasks_larger_sets_are_not_searched(affinity: Make) -> None:
+    related = affinity({f"t{i:02d}": i / 8 for i in range(75)})
+    [plan] = group(related, Options(select="min_gap"))
+    assert plan.candidates == () and "Larger sets are too many to be tested; no candidates." in plan.why
+    assert len(plan.tasks) == 75

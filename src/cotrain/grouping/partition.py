@@ -52,13 +52,15 @@ def partition(tasks: Sequence[str], cost: Mapping[tuple[str, ...], Cost], models
     if value >= _FAR // 2:
         raise NoPartition
     best = table.groups_of(full, count)
-    # another partition has a group that the best one lacks: the cheapest completion of each such group
-    others = [(*table.cheapest(full, group), group) for group in inside if group not in best]
-    least = min((value for value, _, _ in others), default=_FAR)
-    if least >= _FAR // 2:
-        return [best]
-    ties = [(group, table.groups_of(full & ~table.mask[group], n)) for value, n, group in others if value == least]
-    return [best, min(tuple(sorted((group, *rest))) for group, rest in ties)]
+    others = []
+    mask, spent = full, 0
+    for done, own in enumerate(best):  # another partition parts from the best one at one of its groups
+        first = min((table.completed(mask, group, done, spent) for group in table.by_first_of(mask) if group != own), default=None)
+        if first is not None and first[0] < _FAR // 2:
+            value, group, count = first
+            others.append((value, (*best[:done], group, *table.groups_of(mask & ~table.mask[group], count))))
+        mask, spent = mask & ~table.mask[own], spent + table.cost[own]
+    return [best, *(groups for _, groups in sorted(others)[:1])]
 
 
 def _integers(cost: Mapping[tuple[str, ...], Cost]) -> dict[tuple[str, ...], int]:
@@ -124,20 +126,31 @@ class _Table:
             least[(later << (first + 1)) | (1 << first)] = np.where(mine < _FAR // 2, mine, _FAR)
         return cls(cost, mask, by_first, least)
 
-    def cheapest(self, mask: int, group: tuple[str, ...] = ()) -> tuple[int, int]:
-        """Return the least cost of a subset, with ``group`` as one of its groups if given, and how many further groups it takes."""
-        costs = self.least[mask & ~self.mask[group] if group else mask]
-        if group and len(costs) > 1:
-            costs = costs[:-1]
+    def cheapest(self, mask: int, done: int = 0) -> tuple[int, int]:
+        """Return the least cost of a subset and how many groups it takes, where ``done`` groups are there already."""
+        costs = self.least[mask]
+        if len(costs) > 1:
+            costs = costs[: len(costs) - done]
         count = int(costs.argmin())
-        return int(costs[count]) + (self.cost[group] if group else 0), count
+        return int(costs[count]), count
+
+    def by_first_of(self, mask: int) -> list[tuple[str, ...]]:
+        """Return the groups with the first task of a subset."""
+        return self.by_first[(mask & -mask).bit_length() - 1]
+
+    def completed(self, mask: int, group: tuple[str, ...], done: int, spent: int) -> tuple[int, tuple[str, ...], int]:
+        """Return the least cost of a partition with ``group`` after ``done`` groups that cost ``spent``, then what makes it."""
+        if self.mask[group] & ~mask:
+            return _FAR, group, 0
+        value, count = self.cheapest(mask & ~self.mask[group], done + 1)
+        return spent + self.cost[group] + value, group, count
 
     def groups_of(self, mask: int, count: int) -> Groups:
         """Return the first in the order of names of the cheapest partitions of a subset into ``count`` groups."""
         found = []
         while mask:
             whole, before = int(self.least[mask, count]), max(0, count - 1)
-            for group in self.by_first[(mask & -mask).bit_length() - 1]:
+            for group in self.by_first_of(mask):
                 rest = mask & ~self.mask[group]
                 # FAR is more than any cost, so it is never part of a whole that is there
                 if not self.mask[group] & ~mask and int(self.least[rest, before]) + self.cost[group] == whole:

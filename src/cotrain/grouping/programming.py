@@ -17,7 +17,8 @@ _MODEL = 1e-5
 """What a model costs then: of equal costs the fewer models are taken."""
 _FIRST = 60
 """Groups of each task that the first try chooses from."""
-_TINY = 1e-6
+_TINY = 2e-6
+"""Costs nearer than this are ties: twice the solver's gap."""
 
 
 class Candidates(NamedTuple):
@@ -59,24 +60,29 @@ def program(n: int, candidates: Candidates, models: int | None = None, more: boo
 
 def _lexicographic(costs: np.ndarray, each: float, cover: csc_array, rules: Sequence[tuple[np.ndarray, float]]) -> list[int] | None:
     """Return the groups of the best partition, or None; ``rules`` are sums over groups and what they may be at most."""
-    chosen = None
+    chosen: list[int] | None = None
     held = list(rules)
     for level in range(costs.shape[1]):
         cost = costs[:, level]
         whole = (np.abs(cost) == 1).all()
-        scaled = cost if whole else cost * (_SCALE / max(np.abs(cost).max(), np.finfo(float).tiny)) + each
+        scaled = cost if whole else cost * (_SCALE / (np.abs(cost).max() or 1.0)) + each
         following = costs[:, level + 1] if level + 1 < costs.shape[1] else scaled
-        if (chosen := _minimise(scaled, following, cover, held)) is None:
+        if (chosen := _minimise(scaled, following, cover, held, chosen or [])) is None:
             return None
         held.append((scaled, float(scaled[chosen].sum()) + _TINY))
     return chosen
 
 
-def _minimise(cost: np.ndarray, following: np.ndarray, cover: csc_array, rules: list[tuple[np.ndarray, float]]) -> list[int] | None:
+def _minimise(cost: np.ndarray, following: np.ndarray, cover: csc_array, rules: list[tuple[np.ndarray, float]],
+              known: list[int]) -> list[int] | None:  # fmt: skip
     """Return the groups of a partition of least cost, or None; exact, though only a few of the groups are looked at.
 
     The relaxation without whole numbers prices each group: one whose reduced cost is above what the best partition so far
     costs more than the relaxation is in no better one.
+
+    Args:
+        following: what decides between groups of equal price, of which to look at first.
+        known: a partition that meets the rules, or nothing.
     """
     limits = np.array([most for _, most in rules])
     sums = np.array([row for row, _ in rules]).reshape(len(rules), len(cost))
@@ -88,6 +94,7 @@ def _minimise(cost: np.ndarray, following: np.ndarray, cover: csc_array, rules: 
     step = 1.0 if (np.abs(cost) == 1).all() else _TINY  # by how much another one would be better at least
     order = np.lexsort((following, np.round(reduced, 9)))
     near, looked_at = _FIRST, np.zeros(len(cost), dtype=bool)
+    looked_at[[*known, *_greedy(cover, np.lexsort((following, reduced, -np.diff(cover.indptr))))]] = True
     while True:
         looked_at[_of_each(cover, order, near)] = True
         chosen = _solve(cost, cover, sums, limits, np.flatnonzero(looked_at))
@@ -96,11 +103,22 @@ def _minimise(cost: np.ndarray, following: np.ndarray, cover: csc_array, rules: 
         if chosen is None:
             near *= 8
             continue
-        needed = reduced <= cost[chosen].sum() - relaxed.fun - step + _TINY
-        if not (needed & ~looked_at).any():
+        gap = cost[chosen].sum() - relaxed.fun - step + _TINY / 2
+        needed = reduced <= gap
+        if gap < 0 or not (needed & ~looked_at).any():
             return chosen
         looked_at |= needed
         return _solve(cost, cover, sums, limits, np.flatnonzero(looked_at))
+
+
+def _greedy(cover: csc_array, order: np.ndarray) -> list[int]:
+    """Return a partition: the first group in an order, then the first that holds none of its items, and so on."""
+    chosen: list[int] = []
+    free = np.ones(len(order), dtype=bool)
+    while free.any():
+        chosen.append(int(order[free[order].argmax()]))
+        free &= cover.T @ cover[:, [chosen[-1]]].toarray()[:, 0] == 0
+    return chosen
 
 
 def _of_each(cover: csc_array, order: np.ndarray, number: int) -> np.ndarray:

@@ -95,6 +95,7 @@ class Statistics:
         for sets in options.apart:
             where = self.positions(sets)
             found[np.ix_(where, where)] = True
+        np.fill_diagonal(found, False)
         return found
 
     def dispersion(self, sets: np.ndarray) -> np.ndarray:
