@@ -348,12 +348,8 @@ def group(
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     if gains is not None:
-        _measured(
-            gains,
-            choose_on,
-            {**given, **({"RUN": run} if run else {}), **({"name": name} if name else {}), **({"by": by} if by else {})},
-            json_,
-        )
+        others = {"RUN": run, "by": by, "set": set_, "name": name, "list": list_}
+        _measured(gains, choose_on, given | {key: value for key, value in others.items() if value}, json_)
         return
     if run is None or choose_on is not None:
         raise InputError(

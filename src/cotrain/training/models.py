@@ -25,6 +25,7 @@ from cotrain.training.fit import Fit
 from cotrain.training.folders import appearing
 from cotrain.training.settings import Precision, Settings
 from cotrain.training.train import effective
+from cotrain.training.worker import keep_few_kernels
 
 FORMAT = 1
 ABOUT = "cotrain.json"
@@ -217,6 +218,7 @@ def load(folder: str | Path, device: str = "auto", precision: str = "auto") -> S
     about = read_about(folder)
     if precision not in get_args(Precision):
         raise InputError(unknown("precision", precision, get_args(Precision)))
+    keep_few_kernels()
     how = effective(Settings(str(folder), max_length=about["max_length"], device=device, precision=cast(Precision, precision)))
     from safetensors.torch import load_file
 

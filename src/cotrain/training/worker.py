@@ -53,9 +53,7 @@ _here: dict[str, Any] = {}
 def prepare(tasks: Mapping[str, Task], settings: Settings, path: Path) -> None:
     """Read the encoder and keep the rows for the fits of this process."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # kernels are kept per shape of a batch, and texts come in many: 1,024 of them took 290 MB of a MiniLM's 1,470, and no less time
-    for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(kept, "64")
+    keep_few_kernels()
     import torch
 
     from cotrain.training.model import load_base
@@ -66,6 +64,15 @@ def prepare(tasks: Mapping[str, Task], settings: Settings, path: Path) -> None:
     _here.clear()
     _here.update(tasks=tasks, settings=settings, tokens=encoder.tokenizer(path, settings.max_length, settings.special_tokens))
     _here.update(base=load_base(path, settings.attention, settings.special_tokens, settings.pooling))
+
+
+def keep_few_kernels() -> None:
+    """Keep 64 kernels of the CPU, before torch is used.
+
+    They are kept per shape of a batch, and texts come in many: 1,024 of them took 290 MB of a MiniLM's 1,470, and no less time.
+    """
+    for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(kept, "64")
 
 
 def release() -> None:
