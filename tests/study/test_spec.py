@@ -227,6 +227,9 @@ FAULTS = {
     "a set of one": ("plan: {apart: [[cb]]}", "apart should hold sets of two tasks or more"),
     "together and apart": ("plan: {together: [[cb, rte]], apart: [[rte, cb]]}", "together and apart collide"),
     "a rule that is not used": ("plan: {rule: clique, select: nested}", "plan: the selection nested uses no rule"),
+    "a cost without a budget": ("plan: {select: partition, cost: bytes}", "the cost bytes is what a budget counts; give the budget too"),
+    "who may never share, unknown": ("plan: {alone: [rtee]}", "plan.alone: unknown task 'rtee'. Did you mean 'rte'"),
+    "who may never share, no list": ("plan: {alone: rte}", "plan.alone should be a list, found 'rte'; put it in brackets: [rte]"),
     "a budget that is not used": ("plan: {models: 2, select: min_gap}", "plan: models belongs to select: partition, found select: min_gap"),
 }  # fmt: skip
 
