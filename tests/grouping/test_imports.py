@@ -10,6 +10,7 @@ def test_scores_affinity_and_plans_need_no_torch() -> None:
     code = (
         "import sys, cotrain.pvi.finetune, cotrain.pvi.arrays, cotrain.affinity.pvi, cotrain.grouping.group, cotrain.grouping.controls\n"
         "import cotrain.grouping.exact, cotrain.grouping.nested, cotrain.grouping.pairs, cotrain.grouping.robustness\n"
+        "import cotrain.grouping.listing, cotrain.grouping.measured, cotrain.grouping.gains\n"
         "print(*(m for m in ('torch', 'transformers', 'sklearn', 'statsmodels', 'cotrain.evaluation') if m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -50,11 +49,6 @@ def random(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> lis
         why = f"The group sizes of {plan.name}, tasks drawn at random (seed {seed}, draw {draw}){repeated}."
         found.append(control("random" if draw == 1 else f"random-{draw}", servings, why))
     return found
-
-
-def _renamed(serving: Serving, place: Mapping[str, str]) -> Serving:
-    """Return a serving with other tasks in the places of its own."""
-    return Serving(Group.of(place[t] for t in serving.group.tasks), tuple(sorted(place[t] for t in serving.serves)))
 
 
 def by_entropy(plan: Plan, affinity: Affinity, draws: int = 1, seed: int = 0) -> list[Plan]:
