@@ -283,7 +283,7 @@ def test_train_names_failed_fits_after_everything_else(
 
 
 def test_failed_fits_of_any_verb_are_exit_code_1(cotrain: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(study: Study) -> None:
+    def broken(study: Study, *given: object) -> None:
         raise FitsFailed("fit a seed 1: out of memory\nfit b seed 1: out of memory")
 
     monkeypatch.setattr("cotrain.study.steps.report", broken)

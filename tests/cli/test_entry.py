@@ -72,7 +72,7 @@ def test_letters_that_the_terminal_lacks_are_replaced(study: Study) -> None:
 def test_a_disk_that_refuses_is_a_fault_that_a_person_can_mend(
     cotrain: Any, study: Study, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
-    def refuse(study: Study) -> Path:
+    def refuse(study: Study, *given: object) -> Path:
         raise OSError(number, os.strerror(number), "somewhere")
 
     monkeypatch.setattr("cotrain.study.steps.report", refuse)
@@ -82,7 +82,7 @@ def test_a_disk_that_refuses_is_a_fault_that_a_person_can_mend(
 
 
 def test_a_defect_keeps_its_traceback(cotrain: Any, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(study: Study) -> Path:
+    def broken(study: Study, *given: object) -> Path:
         raise ZeroDivisionError
 
     monkeypatch.setattr("cotrain.study.steps.report", broken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from cotrain import Group
 from cotrain.training import encoder
 from cotrain.training.model import build, load_base
 from cotrain.training.models import load, write
-from cotrain.training.scoring import pad, predict
+from cotrain.training.scoring import batches, pad, predict
 from cotrain.training.train import Options, train
 
 ROWS = [{"input_ids": [5, 6, 7], "token_type_ids": [0, 0, 1], "attention_mask": [1, 1, 1]},
@@ -58,3 +59,27 @@ def test_a_model_trained_in_bf16_is_scored_in_float32(task: Callable[..., Any], 
     found = np.log2(shared.predict(tasks["a"].split("test")["text"].tolist())["a"])
     np.testing.assert_allclose(found, stored, atol=1e-5)
     assert 1e-5 < np.abs(stored - other.blocks["a", "test"].at(2)).max() < 0.5, "training itself should differ, a little"
+
+
+def test_batches_of_a_budget_cover_the_rows_and_cost_least() -> None:
+    """Brute force: every way to cut eight rows."""
+    random = np.random.default_rng(0)
+    for budget in (20, 60, 200):
+        for _ in range(20):
+            lengths = np.sort(random.integers(1, 21, 8))
+
+            def cost(cuts: list[slice], lengths: np.ndarray = lengths, budget: int = budget) -> float:
+                return sum((c.stop - c.start) * lengths[c.stop - 1] + budget / 20 for c in cuts)
+
+            found = list(batches(lengths, budget))
+            assert [i for c in found for i in range(c.start, c.stop)] == list(range(8))
+            assert all((c.stop - c.start) * lengths[c.stop - 1] <= budget or c.stop - c.start == 1 for c in found)
+            every = []
+            for marks in itertools.product((0, 1), repeat=7):
+                ends = [0, *(i + 1 for i, mark in enumerate(marks) if mark), 8]
+                cuts = [slice(a, b) for a, b in itertools.pairwise(ends)]
+                if all((c.stop - c.start) * lengths[c.stop - 1] <= budget for c in cuts):
+                    every.append(cost(cuts))
+            assert cost(found) <= 1.15 * min(every), "lengths are kept together, which can cost a little"
+    assert list(batches(np.array([], dtype=int), 10)) == []
+    assert list(batches(np.full(130, 7), None)) == [slice(0, 64), slice(64, 128), slice(128, 192)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def predict_several(
     lengths = np.array([len(row["input_ids"]) for row in rows])
     order = np.argsort(lengths, kind="stable")
     parts: dict[str, list[np.ndarray]] = {task: [] for task in tasks}
-    for chosen in _batches(lengths[order], budget):
+    for chosen in batches(lengths[order], budget):
         batch = pad([rows[i] for i in order[chosen]], tokens)
         inputs = {k: v.to(device) for k, v in batch.items()}
         with model.encoded_once() if len(tasks) > 1 else nullcontext():
@@ -64,14 +65,26 @@ def predict_several(
     return found
 
 
-def _batches(lengths: np.ndarray, budget: int | None) -> Iterator[slice]:
-    """Yield the batches of rows that ascend in length."""
-    start = 0
-    while start < len(lengths):
-        stop = start + _SCORING_BATCH
-        if budget is not None:
-            stop = start + 1
-            while stop < len(lengths) and (stop - start + 1) * lengths[stop] <= budget:
-                stop += 1
-        yield slice(start, stop)
-        start = stop
+def batches(lengths: np.ndarray, budget: int | None) -> Iterator[slice]:
+    """Yield the batches of rows that ascend in length: of ``_SCORING_BATCH`` rows, or of at most ``budget`` tokens.
+
+    Those of a budget cost least, where a batch costs its tokens with padding and ``budget / 20`` besides: few rows of many
+    lengths are best in many batches.
+    """
+    if budget is None:
+        yield from (slice(start, start + _SCORING_BATCH) for start in range(0, len(lengths), _SCORING_BATCH))
+        return
+    longest, counts = np.unique(lengths, return_counts=True)
+    rows = np.concatenate([[0], np.cumsum(counts)])  # up to each length
+    least, cut = np.zeros(len(rows)), np.zeros(len(rows), dtype=int)
+    for end in range(1, len(rows)):
+        tokens = (rows[end] - rows[:end]) * longest[end - 1]
+        cost = least[:end] + tokens + budget / 20 * np.ceil(tokens / budget)
+        cut[end] = cost.argmin()
+        least[end] = cost[cut[end]]
+    ends = [len(rows) - 1]
+    while ends[-1] > 0:
+        ends.append(int(cut[ends[-1]]))
+    for begin, end in pairwise(reversed(ends)):
+        size = max(1, budget // int(longest[end - 1]))
+        yield from (slice(start, min(start + size, int(rows[end]))) for start in range(int(rows[begin]), int(rows[end]), size))
