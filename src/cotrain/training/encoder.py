@@ -105,7 +105,8 @@ def _from_hub(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=list(_CONTENT)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise InputError(
-            f"model {model}: not a local folder, and the Hub cannot give it ({type(error).__name__}); name a local folder (in the study file, or --model)"
+            f"model {model}: not a local folder, and the Hub cannot give it ({type(error).__name__}); "
+            "name a local folder in the study file, or with --model"
         ) from None
 
 
