@@ -11,6 +11,7 @@ from typing import Any
 from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.controls import on_demand
 from cotrain.grouping.plan import Plan, Serving
+from cotrain.reporting.words import plural
 from cotrain.study import data, steps
 from cotrain.study.cost import afterwards
 from cotrain.study.models import models
@@ -85,7 +86,7 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
         fits = [*fits, *steps.train(study, [group for plan in extra for group in plan.groups], show)]
     comparison = steps.compare(study)
     best = comparison.recommended
-    say(f"compare: {len(best.tasks)} tasks → {best.models} models; those not kept yet are trained once more, at their best seed")
+    say(f"compare: {len(best.tasks)} tasks → {plural(best.models, 'model')}; those not kept yet are trained once more, at their best seed")
     ready = models(study, show)
     every = data.fits(study, steps.trained_groups(study))
     return Outcome(
