@@ -260,8 +260,8 @@ def _held(process: int) -> int:
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    except OSError:  # it has ended since it was listed, and holds nothing
+        return 0
     return 0
 
 

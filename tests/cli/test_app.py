@@ -186,7 +186,7 @@ def test_relate_says_which_words_do_not_go_together(cotrain: Any, study: Study, 
 def test_score_takes_a_trained_model_for_each_task(cotrain: Any, study: Study) -> None:
     said = cotrain("score", study.path, "--trained", "apple", "--trained", "birch=x", "--trained", "birch=y")
     assert said.code == 2
-    assert "--trained apple: should be TASK=DIR" in said.err and "task birch has 2 models" in said.err
+    assert "--trained apple: should be TASK=DIR" in said.err and "birch is there twice" in said.err
 
 
 def test_group_prints_plans_or_json_and_keeps_them(cotrain: Any, study: Study) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from cotrain import __version__
 from cotrain.choose import unknown
+from cotrain.cli.given import names, pairs
 from cotrain.cli.machine import emit
 from cotrain.cli.progress import Stopped, fits_progress, say, waiting
 from cotrain.errors import CotrainError, InputError
@@ -208,7 +209,7 @@ def score(
     from cotrain.cli import show
     from cotrain.study import data, steps
 
-    models = _models(trained)
+    models = pairs(trained, "--trained", "TASK=DIR, as cb=models/cb")
     opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, workers=workers)
     if models and estimator:
         raise InputError("--trained scores by those models and --estimator by others; leave one out")
@@ -234,17 +235,6 @@ def score(
         scores = steps.score(opened, progress, estimator)
     show.scores(scores, opened.known)
     steps.refuse_failed(data.fits(opened, steps.scored_groups(opened, estimator)))
-
-
-def _models(trained: list[str] | None) -> dict[str, str]:
-    """Return task to folder of ``--trained TASK=DIR``."""
-    pairs = [text.partition("=") for text in trained or ()]
-    faults = [f"--trained {''.join(pair)}: should be TASK=DIR, as cb=models/cb" for pair in pairs if not all(map(str.strip, pair))]
-    tasks = [task.strip() for task, _, _ in pairs]
-    faults += [f"--trained: task {task} has {tasks.count(task)} models; name one" for task in dict.fromkeys(tasks) if tasks.count(task) > 1]
-    if faults:
-        raise InputError(faults)
-    return {task.strip(): folder.strip() for task, _, folder in pairs}
 
 
 @app.command(rich_help_panel=VERBS)
@@ -302,10 +292,7 @@ def _scored(run: Path | None, scores: list[Path] | None, columns: str | None, ou
         return _open_run(run, "relate")
     from cotrain.study.outside import outside
 
-    pairs = [part.partition("=") for part in (columns or "").split(",") if part.strip()]
-    if faults := [f"--columns {''.join(pair)}: should be OURS=THEIRS, as task=corpus" for pair in pairs if not all(map(str.strip, pair))]:
-        raise InputError(faults)
-    return outside(scores or (), out, {ours.strip(): theirs.strip() for ours, _, theirs in pairs}, test, group_test, update)
+    return outside(scores or (), out, pairs(names(columns), "--columns", "OURS=THEIRS, as task=corpus"), test, group_test, update)
 
 
 @app.command(rich_help_panel=VERBS)
@@ -343,8 +330,9 @@ def group(
 
     given: dict[str, Any] = {
         "rule": rule, "alpha": alpha, "margin": margin, "margin_bits": margin_bits, "select": select, "objective": objective,
-        "models": models, "budget": budget, "cost": cost, "largest": largest, "together": _sets(together), "apart": _sets(apart),
-        "alone": [task for tasks in _sets(alone) or [] for task in tasks] or None,
+        "models": models, "budget": budget, "cost": cost, "largest": largest,
+        "together": list(map(names, together or ())) or None, "apart": list(map(names, apart or ())) or None,
+        "alone": [task for tasks in alone or () for task in names(tasks)] or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     if gains is not None:
@@ -386,11 +374,6 @@ def _measured(gains: Path, choose_on: str | None, given: dict[str, Any], json_: 
         emit(found)
     else:
         show.measured(found)
-
-
-def _sets(given: list[str] | None) -> list[list[str]] | None:
-    """Return the sets of tasks of ``--together a,b``."""
-    return [[task.strip() for task in text.split(",") if task.strip()] for text in given] if given else None
 
 
 @app.command(rich_help_panel=VERBS)
@@ -444,7 +427,13 @@ def compare(
     from cotrain.study import steps
 
     opened = _open_run(run, "compare")
-    found = steps.compare(opened, select, metric, goal, arms=_arms(arm))
+    found = steps.compare(
+        opened,
+        select,
+        metric,
+        goal,
+        arms={name: Path(file) if file else None for name, file in pairs(arm, "--arm", "NAME=FILE, as mine=predictions.csv", True).items()},
+    )
     if json_:
         emit({"recommended": found.recommended, "table": found.table, "candidates": found.candidates, "notes": found.notes})
         return
@@ -453,15 +442,6 @@ def compare(
 
     show.comparison(tables(opened))
     say(f"Next: cotrain report {opened.path}, or the models: cotrain train {opened.path} --for models")
-
-
-def _arms(given: list[str] | None) -> dict[str, Path | None]:
-    """Return name to file of ``--arm NAME=FILE``, to None of ``--arm NAME=``."""
-    pairs = [text.partition("=") for text in given or ()]
-    faults = [f"--arm {''.join(p)}: should be NAME=FILE, as mine=predictions.csv" for p in pairs if not (p[0].strip() and p[1])]
-    if faults:
-        raise InputError(faults)
-    return {name.strip(): Path(file.strip()) if file.strip() else None for name, _, file in pairs}
 
 
 @app.command(rich_help_panel=VERBS)
@@ -502,10 +482,9 @@ def prompt(
     if show_:
         print(asking.sample(opened, show_))
         return
-    names = tuple(task.strip() for task in (tasks or "").split(",") if task.strip())
     asked = asking.Asked(
-        _named(lm), base_url or "", names, shot_sets, ("dev", "test") if dev else ("test",), api, key_from, answer_tokens, at_once,
-        Limits(max_requests, max_tokens), name or "",
+        _named(lm), base_url or "", tuple(names(tasks)), shot_sets, ("dev", "test") if dev else ("test",), api, key_from,
+        answer_tokens, at_once, Limits(max_requests, max_tokens), name or "",
     )  # fmt: skip
     from cotrain.cli.asking import asking_progress
     from cotrain.cli.show import prompt as show
@@ -556,7 +535,7 @@ def predict(
         verb.check(out)
     with waiting("loading the model"):
         shared = load(model, device, precision)
-        inputs = read(shared, data, _names(tasks), text=text, pair=pair, row_id=row_id)
+        inputs = read(shared, data, names(tasks), text=text, pair=pair, row_id=row_id)
     for fault in inputs.left_out:
         say(f"left out: {fault}")
     with waiting(f"predicting {len(inputs.rows):,} rows") as tell:
@@ -566,11 +545,6 @@ def predict(
         for table in verb.predict(shared, inputs):
             for line in verb.lines(table):
                 print(line)
-
-
-def _names(given: str | None) -> list[str]:
-    """Return the names of ``a,b``."""
-    return [name.strip() for name in (given or "").split(",") if name.strip()]
 
 
 @app.command(rich_help_panel=MODELS)

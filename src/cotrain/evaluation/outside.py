@@ -17,7 +17,7 @@ from cotrain.evaluation.metrics import LEAST_BITS, PROBABILISTIC
 from cotrain.tasks.placement import shown
 from cotrain.tasks.readers.tabular import read_file
 from cotrain.tasks.rendering import listed, missing
-from cotrain.tasks.source import SPLIT_NAMES
+from cotrain.tasks.source import split_of
 from cotrain.tasks.task import Split
 
 NEEDED = ("task", "row")
@@ -196,7 +196,7 @@ def _joined(
         return
     sides = part["row"].map({row: split for row, (split, _) in place.items()})
     if "split" in part:
-        said = part["split"].map(lambda v: SPLIT_NAMES.get(str(v).strip().lower(), str(v)).replace("validation", "dev"))
+        said = part["split"].map(split_of)
         if (other := sides.notna() & ~missing(part["split"]) & (said != sides)).any():
             yield f"the split should be that of the study, is another at {listed(where[other])}"
     seeds = part["seed"].nunique()

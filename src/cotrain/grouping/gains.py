@@ -71,41 +71,38 @@ def read_gains(path: str | Path, cost: str | None = None) -> Gains:
         raise InputError(f"{file}: should have a column loss or a column gain, found {'both' if there else 'neither'}")
     [what] = there
     faults: list[str] = []
+
+    def refuse(bad: Any, fault: str) -> None:
+        if (bad := np.asarray(bad, dtype=bool)).any():
+            faults.append(f"{file}: {fault} at {listed(table.loc[bad, '_where'])}")
+
+    def numbers(name: str) -> np.ndarray:
+        found = pd.to_numeric(table[name].map(lambda value: value.strip() if isinstance(value, str) else value), errors="coerce")
+        values = found.to_numpy(dtype=float, na_value=np.nan)
+        refuse(~np.isfinite(values), f"{name} should be a finite number, is something else")
+        return values
+
     names = [name for name in ("split", "group", "task") if name in table]
     for name in names:
-        faults += _rows(missing(table[name]), f"{file}: {name} should not be empty")
+        refuse(missing(table[name]), f"{name} should not be empty, is")
     found = pd.DataFrame({name: table[name].map(lambda value: str(value).strip()) for name in names})
     if "split" not in names:
         found["split"] = "all"
-    found["loss"] = _numbers(table[what], f"{file}: {what}", faults) * (-1 if what == "gain" else 1)
+    found["loss"] = numbers(what) * (-1 if what == "gain" else 1)
     column = cost or ("cost" if "cost" in table else None)
-    found["cost"] = _numbers(table[column], f"{file}: {column}", faults) if column else 1.0
+    found["cost"] = numbers(column) if column else 1.0
     tasks = found["group"].map(lambda name: tuple(sorted(part.strip() for part in name.split("+"))))
     bad = [len(set(names)) < len(names) or any(map(wrong_name, names)) for names in tasks]
-    faults += _rows(bad, f"{file}: group should be different names of tasks joined by +, as a+b")
+    refuse(bad, "group should be different names of tasks joined by +, as a+b, is something else")
     strange = [not b and task not in names for task, names, b in zip(found["task"], tasks, bad, strict=True)]
-    faults += _rows(strange, f"{file}: task should be one of its group; a model serves its own tasks")
+    refuse(strange, "task should be one of its group, as a model serves its own tasks, is not")
     found["group"] = tasks.map("+".join)
-    faults += _rows(found["cost"] <= 0, f"{file}: {column} should be above 0")
+    refuse(found["cost"] <= 0, f"{column} should be above 0, is not")
     which = "split, group and task" + (f" of one {column}" if column else "")
-    faults += _rows(found.duplicated(["split", "group", "cost", "task"]), f"{file}: a {which} should stand once")
+    refuse(found.duplicated(["split", "group", "cost", "task"]), f"a {which} should stand once, stands again")
+    if not faults:
+        lacking = found.groupby(["group", "cost", "task"])["split"].transform("nunique") < found["split"].nunique()
+        refuse(lacking, f"a {which} should be there in every split ({', '.join(found['split'].unique())}), is not")
     if faults:
         raise InputError(faults)
-    lacking = found.groupby(["group", "cost", "task"])["split"].transform("nunique") < found["split"].nunique()
-    if faults := _rows(lacking, f"{file}: a {which} should be there in every split ({', '.join(found['split'].unique())})"):
-        raise InputError(faults)
     return Gains(found[["split", "group", "cost", "task", "loss"]], what)
-
-
-def _numbers(column: pd.Series, where: str, faults: list[str]) -> np.ndarray:
-    """Return a column as numbers; what is none is a fault."""
-    found = pd.to_numeric(column.map(lambda value: value.strip() if isinstance(value, str) else value), errors="coerce")
-    numbers = found.to_numpy(dtype=float, na_value=np.nan)
-    faults += _rows(~np.isfinite(numbers), f"{where} should be a finite number")
-    return numbers
-
-
-def _rows(bad: Any, fault: str) -> list[str]:
-    """Return the fault with the numbers of its rows, or nothing."""
-    rows = (np.flatnonzero(np.asarray(bad, dtype=bool)) + 1).tolist()
-    return [f"{fault}; rows {listed(map(str, rows))}"] if rows else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from cotrain.pvi.pvi import entropy, prior, pvi
 from cotrain.pvi.scores import Scores
 from cotrain.pvi.seeds import Moments, mean_with_seeds
 from cotrain.pvi.states import state
+from cotrain.tasks.task import Split, Task
 
 _SUM_BITS = 0.01
 
@@ -42,8 +44,16 @@ class Predictions:
     labels: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
 
+    @classmethod
+    def of(cls, task: Task, split: Split, log2_p: np.ndarray) -> Self:
+        """Return what one model says of the rows of a split of a task: (n, K) ``log2_p`` in the order of rows and labels."""
+        rows = task.split(split)
+        return cls(
+            log2_p, task.gold(split), task.train_counts, rows["row"].tolist(), rows["cluster"].tolist(), task.source, task.labels
+        )  # fmt: skip
 
-def scores_of(predictions: Mapping[str, Predictions], split: str = "dev") -> Scores:
+
+def scores_of(predictions: Mapping[str, Predictions], split: str = "dev", estimator: str = "arrays", notes: tuple[str, ...] = ()) -> Scores:
     """Return the Scores of tasks from their predictions on held-out rows, against the prior null.
 
     The epochs were chosen by whoever trained the models, so no state can be ``overfit`` and nothing is known by epoch.
@@ -66,7 +76,7 @@ def scores_of(predictions: Mapping[str, Predictions], split: str = "dev") -> Sco
         facts_of(task, table, len(p.train_counts), int(np.sum(p.train_counts)), entropy(p.train_counts))
         for (task, p), table in zip(predictions.items(), tables, strict=True)
     ]
-    return Scores(pd.concat(tables, ignore_index=True), pd.DataFrame(facts))
+    return Scores(pd.concat(tables, ignore_index=True).assign(estimator=estimator), pd.DataFrame(facts), notes=notes)
 
 
 def _faults(task: str, p: Predictions) -> Iterator[str]:
@@ -109,7 +119,7 @@ def _table(task: str, p: Predictions, split: str) -> pd.DataFrame:
     names, null, index = _names(p.labels, k), prior(p.train_counts), np.arange(len(log2_p))
     return pd.DataFrame({
         "task": task, "row": np.tile(rows, seeds), "split": split, "seed": np.repeat(np.arange(seeds) if p.seeds is None else p.seeds, n),
-        "estimator": "arrays", "null": "prior", "epoch": -1, "log2_p_x": log2_p[index, gold], "log2_p_null": null[gold],
+        "estimator": "", "null": "prior", "epoch": -1, "log2_p_x": log2_p[index, gold], "log2_p_null": null[gold],
         "pvi_bits": pvi(log2_p, gold, null), "gold": names[gold], "guess": names[log2_p.argmax(axis=1)],
         "cluster": np.tile(rows if p.clusters is None else _names(p.clusters, n), seeds), "source": p.source or task,
     })  # fmt: skip

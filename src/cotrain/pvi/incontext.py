@@ -47,7 +47,7 @@ def score(tasks: Mapping[str, Task], answered: Mapping[str, Answered], split: Sp
     ]:
         raise InputError(faults)
     tables = {task: _table(tasks[task], split, a) for task, a in answered.items()}
-    counts = {task: tasks[task].split("train")["label"].value_counts().reindex(tasks[task].labels).to_list() for task in answered}
+    counts = {task: tasks[task].train_counts for task in answered}
     facts = [facts_of(task, table, len(counts[task]), sum(counts[task]), entropy(counts[task])) for task, table in tables.items()]
     notes = tuple(_note(task, table, prior(counts[task]), tasks[task].labels) for task, table in tables.items())
     return Scores(pd.concat(tables.values(), ignore_index=True), pd.DataFrame(facts), notes=notes)
@@ -56,7 +56,7 @@ def score(tasks: Mapping[str, Task], answered: Mapping[str, Answered], split: Sp
 def _table(task: Task, split: Split, answered: Answered) -> pd.DataFrame:
     """Return the score rows of one task, one set of shots after the other."""
     rows, names = task.split(split), np.array(task.labels, dtype=object)
-    gold = np.array([task.labels.index(label) for label in rows["label"]])
+    gold = task.gold(split)
     parts = [
         pd.DataFrame({
             "task": task.name, "row": rows["row"], "split": split, "seed": seed, "estimator": "incontext", "null": "blank", "epoch": -1,

@@ -14,7 +14,7 @@ from cotrain.pvi.arrays import facts_of
 from cotrain.pvi.scores import Scores
 from cotrain.tasks.readers.tabular import read_file
 from cotrain.tasks.rendering import listed, missing
-from cotrain.tasks.source import SPLIT_NAMES
+from cotrain.tasks.source import split_of
 from cotrain.tasks.task import wrong_name
 
 NEEDED = ("row", "pvi_bits")
@@ -117,7 +117,7 @@ def _values(table: pd.DataFrame) -> Iterator[str]:
     elif "log2_p_null" in table and (above := table["pvi_bits"] + table["log2_p_null"] > _ROUNDED_BITS).any():
         yield f"pvi_bits should be at most −log2_p_null, where the model is sure, is above at {listed(where[above])}"
     if "split" in table:
-        table["split"] = [SPLIT_NAMES.get(str(v).strip().lower(), str(v)).replace("validation", "dev") for v in table["split"]]
+        table["split"] = table["split"].map(split_of)
         if (strange := ~table["split"].isin(["dev", "test"])).any():
             yield f"split should be dev or test (held-out rows alone have PVI), is something else at {listed(where[strange])}"
         elif table["split"].nunique() > 1:

@@ -46,21 +46,17 @@ def probe(basis: Basis) -> Scores:
     sources: dict[tuple[str, bool], list[Task]] = {}
     for task in basis.tasks.values():
         sources.setdefault((task.source or task.name, task.has_pair), []).append(task)
-    for (source, has_pair), tasks in sources.items():
+    for (_, has_pair), tasks in sources.items():
         needed = pd.concat([task.split(split) for task in tasks for split in ("train", basis.split)]).drop_duplicates(["text", "pair"])
         known = frozen.features(encoder.encode(needed, has_pair, tokens, settings.max_length))
         place = {text: i for i, text in enumerate(zip(needed["text"], needed["pair"], strict=True))}
         for task in tasks:
             train, held_out = task.split("train"), task.split(basis.split)
             x, held_x = (known[[place[text] for text in zip(rows["text"], rows["pair"], strict=True)]] for rows in (train, held_out))
-            y, gold = (np.array([task.labels.index(label) for label in rows["label"]]) for rows in (train, held_out))
-            found[task.name] = Predictions(
-                log2_p(x, y, held_x, len(task.labels), strength(x, y, train["cluster"].tolist())), gold,
-                np.bincount(y, minlength=len(task.labels)).tolist(), held_out["row"].tolist(), held_out["cluster"].tolist(), source,
-                task.labels,
-            )  # fmt: skip
-    scores = scores_of({name: found[name] for name in basis.tasks}, basis.split)
-    return Scores(scores.table.assign(estimator="probe"), scores.tasks, notes=(NOTE,))
+            y = task.gold("train")
+            said = log2_p(x, y, held_x, len(task.labels), strength(x, y, train["cluster"].tolist()))
+            found[task.name] = Predictions.of(task, basis.split, said)
+    return scores_of({name: found[name] for name in basis.tasks}, basis.split, "probe", (NOTE,))
 
 
 def strength(x: np.ndarray, y: np.ndarray, clusters: list[str]) -> float:

@@ -11,12 +11,10 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
-from cotrain.pvi.arrays import facts_of
-from cotrain.pvi.pvi import entropy, prior, pvi
+from cotrain.pvi.arrays import Predictions, scores_of
 from cotrain.pvi.scores import Scores
 from cotrain.tasks.task import Split, Task
 from cotrain.tasks.texts import text_keys
@@ -78,17 +76,14 @@ def score_trained(tasks: Mapping[str, Task], models: Mapping[str, str], settings
             faults += [f"task {task}: {fault}" for fault in error.faults]
     if faults:
         raise InputError(faults)
-    tables, facts, bases = [], [], {}
+    found, bases = dict[str, Predictions](), dict[str, _Base]()
     at_once = (workers or max(1, (os.cpu_count() or 1) // settings.threads)) if settings.device == "cpu" else 1
     with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(settings.threads,)) as pool:
         scored = pool.map(lambda task: _predicted(ready[task], tasks[task], split, settings), ready)
         for done, (task, (log2_p, base)) in enumerate(zip(ready, scored, strict=True), 1):
-            bases[task], counts = base, _counts(tasks[task])
-            tables.append(_table(tasks[task], split, log2_p))
-            facts.append(facts_of(task, tables[-1], len(counts), sum(counts), entropy(counts)))
+            found[task], bases[task] = Predictions.of(tasks[task], split, log2_p), base
             tell(done, len(ready))
-    notes = (ATTESTED, *_seen(tasks, split), *_numbered(ready), *_unlike(bases))
-    return Scores(pd.concat(tables, ignore_index=True), pd.DataFrame(facts), notes=notes)
+    return scores_of(found, split, "trained", (ATTESTED, *_seen(tasks, split), *_numbered(ready), *_unlike(bases)))
 
 
 def _ready(task: Task, model: str, max_length: int) -> _Model:
@@ -114,16 +109,13 @@ def _ready(task: Task, model: str, max_length: int) -> _Model:
 
 def _predicted(model: _Model, task: Task, split: Split, settings: Settings) -> tuple[np.ndarray, _Base]:
     """Return the (n, K) log2 probabilities of the rows of a split, columns in the order of the task's labels, and the base."""
-    import torch
-
     from cotrain.training.model import SharedClassifier, load_classifier
-    from cotrain.training.scoring import predict
+    from cotrain.training.scoring import lowered, predict
 
     with _loading:
         classifier = load_classifier(model.path, settings.attention)
     rows = encoder.encode(task.split(split), task.has_pair, model.tokens, settings.max_length)
-    low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
-    with torch.autocast(settings.device, low, enabled=low is not None):
+    with lowered(settings.device, settings.precision):
         found = predict(SharedClassifier({task.name: classifier.to(settings.device)}), task.name, rows, model.tokens)
     return found[:, model.columns], _base(classifier)
 
@@ -165,24 +157,6 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> float:
     norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     told = norms > 0
     return float(np.median((x * y).sum(axis=1)[told] / norms[told])) if told.any() else 1.0
-
-
-def _counts(task: Task) -> list[int]:
-    """Return the training rows per label, in label order."""
-    counts = task.split("train")["label"].value_counts()
-    return [int(counts.get(label, 0)) for label in task.labels]
-
-
-def _table(task: Task, split: Split, log2_p: np.ndarray) -> pd.DataFrame:
-    """Return the score rows of one task."""
-    rows, names, null = task.split(split), np.array(task.labels, dtype=object), prior(_counts(task))
-    gold = np.array([task.labels.index(label) for label in rows["label"]])
-    return pd.DataFrame({
-        "task": task.name, "row": rows["row"], "split": split, "seed": 0, "estimator": "trained", "null": "prior", "epoch": -1,
-        "log2_p_x": log2_p[np.arange(len(gold)), gold].astype(float), "log2_p_null": null[gold],
-        "pvi_bits": pvi(log2_p.astype(float), gold, null), "gold": names[gold], "guess": names[log2_p.argmax(axis=1)],
-        "cluster": rows["cluster"], "source": task.source,
-    })  # fmt: skip
 
 
 def _seen(tasks: Mapping[str, Task], split: Split) -> Iterator[str]:

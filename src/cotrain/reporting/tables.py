@@ -37,7 +37,7 @@ class RunTables:
         without_overrides: plan name to the plan as it would be without what a person forced.
         passing: sets of tasks that pass the rule: ``tasks`` (names), ``statistic``, ``p``, ``outcome``.
         stability: after a bootstrap, how often each pair passes at the study's alpha: ``target``, ``helper``, ``passes``.
-        settle: pairs that are neither different nor equivalent, and the rows per task that would settle each.
+        settle: per pair the rows per task that would decide it: ``target``, ``helper``, ``rows_to_settle`` (nan: it is decided).
         prompted: by arm of a language model ``model``, ``address``, ``tasks`` (by task ``seeds``, ``answers``, ``unanswered``) and
             ``sent`` (by task the addresses ``to`` which its rows left this machine, and whether its format is ``clinical``).
         notes: further reasons for distrust that only the study can see (a plan that changes with the test).

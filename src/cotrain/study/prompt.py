@@ -135,21 +135,19 @@ def prompt(study: Study, asked: Asked, show: Show | None = None) -> Prompted:
     })  # fmt: skip
     if all(reply.log2_p for reply in replies):
         table["log2_p"] = [list(reply.log2_p or ()) for reply in replies]
-    by_task = table.assign(unanswered=table["guess"].isna()).groupby("task", sort=False)
     lines = (
-        by_task.agg({"row": "nunique", "seed": "nunique", "unanswered": "sum"})
-        .reset_index()
-        .set_axis(["task", "rows", "seeds", "unanswered"], axis=1)
+        table.assign(answers=1, unanswered=table["guess"].isna())
+        .groupby("task", sort=False, as_index=False)
+        .agg(rows=("row", "nunique"), seeds=("seed", "nunique"), answers=("answers", "sum"), unanswered=("unanswered", "sum"))
     )
+    drawn = table.groupby("task")["seed"].unique()
     facts = {
-        str(task): {
-            "splits": list(asked.splits), "seeds": sorted(map(int, part["seed"].unique())), "answers": len(part),
-            "unanswered": int(part["guess"].isna().sum()),
-        }
-        for task, part in table.groupby("task", sort=False)
+        line["task"]: {"splits": list(asked.splits), "seeds": sorted(map(int, drawn[line["task"]])), "answers": line["answers"],
+                       "unanswered": line["unanswered"]}
+        for line in lines.to_dict("records")
     }  # fmt: skip
     study.save_prompted(asked.arm, table, {"model": asked.lm, "address": asked.base_url, "tasks": facts})
-    return Prompted(asked.arm, table, lines, spent)
+    return Prompted(asked.arm, table, lines.drop(columns="answers"), spent)
 
 
 def score(study: Study, asked: Asked, show: Show | None = None) -> Scores:

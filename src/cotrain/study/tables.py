@@ -11,7 +11,6 @@ from cotrain.grouping.group import group
 from cotrain.grouping.listing import listing
 from cotrain.grouping.plan import Plan
 from cotrain.grouping.robustness import sentences
-from cotrain.grouping.settle import settle
 from cotrain.grouping.stability import pairs_pass
 from cotrain.pvi.scores import Scores
 from cotrain.reporting.tables import RunTables
@@ -27,8 +26,8 @@ def tables(study: Study) -> RunTables:
     passing = stability = settled = None
     unforced: dict[str, Plan] = {}
     if affinity is not None:
-        passing = listing(affinity, study.resolved.plan, study.resolved.plan.limit).sets
-        settled = settle(affinity, study.resolved.plan)
+        found = listing(affinity, study.resolved.plan, study.resolved.plan.limit)
+        passing, settled = found.sets, found.pairs[["target", "helper", "rows_to_settle"]]
         if affinity.resamples is not None:
             tested = replace(study.resolved.plan, rule="clique") if study.resolved.plan.rule == "any" else study.resolved.plan
             stability = pairs_pass(affinity, tested)

@@ -20,6 +20,15 @@ SPLIT_NAMES = {
 DEFAULT_SHARE = 0.2
 
 
+def split_of(written: object) -> str:
+    """Return the split (train, dev, test) that a name in a table of scores or predictions means; another word stays as it is.
+
+    >>> split_of("Validation"), split_of("holdout")
+    ('dev', 'holdout')
+    """
+    return SPLIT_NAMES.get(str(written).strip().lower(), str(written)).replace("validation", "dev")
+
+
 @dataclass(frozen=True)
 class Source:
     """Where rows come from and which columns make the text, the pair and the label.

@@ -153,6 +153,16 @@ class Task:
         """Return the rows of one split, in the order of the source."""
         return self.rows[self.rows["split"] == name].reset_index(drop=True)
 
+    def gold(self, name: Split) -> np.ndarray:
+        """Return (n,) the index in ``labels`` of the label of each row of one split."""
+        index = {label: k for k, label in enumerate(self.labels)}
+        return self.split(name)["label"].map(index).to_numpy(dtype=np.int64)
+
+    @property
+    def train_counts(self) -> tuple[int, ...]:
+        """The training rows of each label, in label order."""
+        return tuple(np.bincount(self.gold("train"), minlength=len(self.labels)).tolist())
+
     def content(self, *splits: Split) -> str:
         """Return the sha256 of what an encoder sees of some splits, in order: row ids, texts, pairs, labels."""
         digest = hashlib.sha256()

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from cotrain.tasks.readers.entities import MARKERS
+
 LICENCE = "unknown"
 """Until the owner writes another one: data and encoder have licences, and neither is known here."""
 
@@ -116,8 +118,9 @@ def _limits(about: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> I
     """Yield what the model cannot do, or was not shown to."""
     private = [task for task, entry in about["tasks"].items() if entry["private"]]
     yield f"Inputs are cut after {about['max_length']} tokens."
-    if "<e>" in about["special_tokens"]:
-        yield "What is judged stands between <e> and </e> in the text. Other programs cut long texts at their end, not around it."
+    if set(MARKERS) <= set(about["special_tokens"]):
+        before, after = MARKERS
+        yield f"What is judged stands between {before} and {after} in the text. Other programs cut long texts at their end, not around it."
     yield "It was tested on rows of the sources that it was trained on; how it does on others is not known."
     yield "Every input gets one of the labels, a strange one too. Probabilities are not calibrated."
     if unsure := [line["task"] for line in results if line.get("verdict") in ("undecided", "harm")]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from cotrain.training.model import load_base
-from cotrain.training.scoring import Row, pad
+from cotrain.training.scoring import Row, lowered, pad
 from cotrain.training.settings import Settings
 
 _ON_CPU, _ELSEWHERE = 32, 256
@@ -41,9 +41,8 @@ class Encoder:
     @torch.inference_mode()
     def _of_batch(self, rows: Sequence[Row]) -> np.ndarray:
         """Return the features of rows that are padded to one length."""
-        device, half = self.settings.device, {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.settings.precision)
-        batch = {k: v.to(device) for k, v in pad(rows, self.tokens).items()}
+        batch = {k: v.to(self.settings.device) for k, v in pad(rows, self.tokens).items()}
         mask = batch["attention_mask"][..., None]
-        with torch.autocast(device, dtype=half, enabled=half is not None):
+        with lowered(self.settings.device, self.settings.precision):
             last = self.model(**batch).last_hidden_state.float()
         return np.asarray(((last * mask).sum(dim=1) / mask.sum(dim=1)).cpu().numpy())

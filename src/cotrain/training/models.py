@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -91,7 +90,7 @@ class SharedModel:
         Raises:
             InputError: a task without a head here; second texts that are missing, too many, or not wanted.
         """
-        from cotrain.training.scoring import predict_several
+        from cotrain.training.scoring import lowered, predict_several
 
         chosen = list(dict.fromkeys(tasks)) if tasks is not None else self.reading(pairs is not None)
         faults = [
@@ -110,21 +109,13 @@ class SharedModel:
         if not rows:
             return {task: np.empty((0, len(self.labels(task)))) for task in chosen}
         device = self.model.device
-        with _precision(device, self.precision):
+        with lowered(device, self.precision):
             found = predict_several(self.model, chosen, rows, self.tokens, _BATCH_TOKENS.get(device, 4096))
         return {task: np.exp2(log2_p.astype(float)) for task, log2_p in found.items()}
 
     def reading(self, pairs: bool) -> list[str]:
         """Return the tasks served that read pairs of texts, or one text."""
         return [task for task in self.serves if self.entry(task)["has_pair"] == pairs]
-
-
-def _precision(device: str, precision: str) -> AbstractContextManager[Any]:
-    """Return what makes the passes inside it run in a precision."""
-    import torch
-
-    low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    return torch.autocast(device, low, enabled=low is not None)
 
 
 def folder_name(group: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,12 @@ from cotrain.training.model import SharedClassifier
 
 Row = dict[str, list[int]]
 _SCORING_BATCH = 64
+
+
+def lowered(device: str, precision: str) -> AbstractContextManager[Any]:
+    """Return what makes the passes inside it run in a precision: ``bf16`` or ``fp16``, else as they are."""
+    low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    return torch.autocast(device, low, enabled=low is not None)
 
 
 def pad(rows: Sequence[Row], tokens: Any) -> dict[str, torch.Tensor]:

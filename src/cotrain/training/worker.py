@@ -114,7 +114,7 @@ def data_of(member: Member) -> Any:
 
     task: Task = _here["tasks"][member.task]
     rows = {"train": _encoded(task.name, "train"), "dev": _encoded(task.name, "dev"), "test": _encoded(task.name, "test")}
-    gold = {"train": _gold(task, "train"), "dev": _gold(task, "dev")}
+    gold = {"train": task.gold("train"), "dev": task.gold("dev")}
     labels = dict(gold)
     if member.variant == "permuted":
         for split in gold:
@@ -126,15 +126,8 @@ def data_of(member: Member) -> Any:
         rows = {split: [blank] * len(rows[split]) for split in rows}
     return Data(
         train=rows["train"], train_labels=labels["train"], dev=rows["dev"], dev_labels=gold["dev"], test=rows["test"],
-        counts=tuple(np.bincount(gold["train"], minlength=len(task.labels)).tolist()), stop_labels=labels["dev"],
-        variant=member.variant,
+        counts=task.train_counts, stop_labels=labels["dev"], variant=member.variant,
     )  # fmt: skip
-
-
-def _gold(task: Task, split: Split) -> np.ndarray:
-    """Return (n,) the index of the label of each row."""
-    index = {name: k for k, name in enumerate(task.labels)}
-    return np.array([index[y] for y in task.split(split)["label"]], dtype=np.int64)
 
 
 def fit(job: Job, fits: Path) -> Outcome:
@@ -175,7 +168,7 @@ def make(job: Job, folder: Path) -> Fit:
             ids = tasks[task].split(split)["row"].to_numpy(dtype=object)  # type: ignore[arg-type]
             epochs = sorted(stored)
             log2_p = np.stack([stored[e] for e in epochs]).astype(np.float32)
-            blocks[task, split] = Block(ids, ids, _gold(tasks[task], split), np.array(epochs, dtype=np.int64), log2_p)  # type: ignore[arg-type]
+            blocks[task, split] = Block(ids, ids, tasks[task].gold(split), np.array(epochs, dtype=np.int64), log2_p)  # type: ignore[arg-type]
     return Fit(
         key=job.key, group=job.group, seed=job.seed, labels=labels, train_counts={t: d.counts for t, d in data.items()},
         blocks=blocks, history=pd.DataFrame(record.history), cost=record.cost, manifest=manifest(settings), failed=failed,

@@ -42,7 +42,7 @@ def _caption(run: RunTables) -> str:
 def _pairs(run: RunTables) -> Table:
     """Return the pairs, closest first."""
     assert run.affinity is not None
-    settle, passes = _by_pair(run.settle, "rows"), _by_pair(run.stability, "passes")
+    settle, passes = _by_pair(run.settle, "rows_to_settle"), _by_pair(run.stability, "passes")
     pairs = run.affinity.pairs.assign(gap=run.affinity.pairs["difference_bits"].abs()).sort_values("gap")
     lines = []
     for _, pair in pairs.head(MOST).iterrows():
