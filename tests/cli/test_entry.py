@@ -54,6 +54,18 @@ def test_a_signal_leaves_one_line_that_says_what_is_done_and_how_to_go_on(study:
     assert "Traceback" not in err
 
 
+def test_a_second_signal_while_it_leaves_changes_nothing(study: Study) -> None:
+    command = [sys.executable, "-c", f"import atexit, time\natexit.register(time.sleep, 1)\n{SLOW}", str(study.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        said = next(line for line in process.stderr if line.startswith("stopped"))
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (130, "") and "5 of 12" in said
+
+
 def test_a_reader_that_is_gone_is_no_defect(study: Study) -> None:
     command = f"{sys.executable} -m cotrain status {study.path} | true"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)

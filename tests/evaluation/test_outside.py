@@ -270,6 +270,15 @@ def test_faults_of_a_file_say_where(study, read: Read, change, words: str) -> No
     assert words in faults(read, change(table))
 
 
+def test_a_language_model_that_never_names_an_option_is_always_wrong(study, read: Read) -> None:
+    fits, plans = study
+    table = predictions(fits, "test", groups=["a"]).drop(columns="log2_p").assign(guess=None)
+    arm = read(table, silent=True)
+    assert arm.unanswered == {"a": len(table)}
+    found = judge(fits, plans, "accuracy", outside=[arm]).table.query("plan == 'mine'")
+    assert len(found) and set(found["value"]) == {0}
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"arm mine: .*gone.csv: there should be a file of predictions; found none"):
         read_arm("mine", tmp_path / "gone.csv", {}, {})

@@ -106,6 +106,15 @@ def test_a_limit_keeps_what_was_answered(run: Run, study: Path, serve: Any) -> N
         assert run("prompt", *options).code == 0 and len(toy.asked) == 48
 
 
+def test_a_name_has_the_answers_of_one_model(run: Run, serve: Any) -> None:
+    with serve.running(right(serve)) as toy:
+        options = ("--base-url", toy.url, "--tasks", "cb", "--shot-sets", 1)
+        assert run("prompt", "--lm", "my/toy", *options).code == 0
+        other = run("prompt", "--lm", "your/toy", *options)
+        assert (other.code, len(toy.asked)) == (2, 24) and "arm toy has the answers of my/toy" in other.err and "--name" in other.err
+        assert run("prompt", "--lm", "your/toy", *options, "--name", "yours").code == 0
+
+
 def test_private_tasks_go_nowhere_else_and_no_option_changes_that(run: Run, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     for options in ((), ("--tasks", "notes"), ("--dry-run",)):
@@ -151,7 +160,8 @@ def test_show_prints_the_shape_of_a_prompt(run: Run) -> None:
     ("arguments", "words"),
     [(("--base-url", "http://127.0.0.1:1/v1"), "--lm should name"), (("--lm", "x", "--tasks", "nots,cb"), "Did you mean 'notes'"),
      (("--lm", "x", "--base-url", "127.0.0.1"), "http://"), (("--lm", "x", "--shot-sets", 3), "at most 2"),
-     (("--lm", "x", "--name", "../x"), "--name '../x'"),
+     (("--lm", "x", "--name", "../x"), "--name '../x'"), (("--lm", "x", "--name", "cb"), "--name 'cb': a task or plan has this name"),
+     (("--lm", "x", "--name", "together"), "has this name"),
      (("--show", "nots"), "Did you mean 'notes'"), (("--lm", "./nowhere", "--tasks", "cb"), "config.json")],
 )  # fmt: skip
 def test_bad_input_is_told_with_what_to_do(arguments: tuple[object, ...], words: str, run: Run) -> None:
@@ -206,6 +216,17 @@ def test_in_context_pvi_of_a_server_that_gives_log_probabilities(run: Run, study
 def test_an_estimator_in_context_and_a_language_model_belong_together(run: Run, toy_lm: Path) -> None:
     assert "belong together" in run("score", "--estimator", "incontext").err
     assert "belong together" in run("score", "--lm", toy_lm).err
+    assert "belong to --lm" in run("score", "--max-requests", 3).err
+
+
+def test_scores_in_context_keep_to_limits_and_may_be_of_some_tasks(run: Run, study: Path, toy_lm: Path) -> None:
+    options = ("--estimator", "incontext", "--lm", toy_lm, "--tasks", "cb,notes", "--shot-sets", 1)
+    stopped = run("score", *options, "--max-requests", 5)
+    assert stopped.code == 2 and "stopped at --max-requests 5: 5 of 26 prompts are answered and kept" in stopped.err
+    assert "--max-tokens 9" in run("score", *options, "--max-tokens", 9).err
+    assert run("score", *options, "--max-requests", 21).code == 0
+    assert set(open_study(study.parent / "run").load_scores("pvi-incontext").table["task"]) == {"cb", "notes"}
+    assert run("relate", "--estimator", "incontext").code == 0
 
 
 @pytest.mark.parametrize(

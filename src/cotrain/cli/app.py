@@ -51,6 +51,9 @@ BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="A server that speaks the protocol of OpenAI, as http://127.0.0.1:8000/v1.")
 ]
 ShotSets = Annotated[int, typer.Option("--shot-sets", min=0, help="Sets of examples, drawn by the first so many seeds; 0: by each.")]
+OfTasks = Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Ask a language model about these tasks only.")]
+MaxRequests = Annotated[int, typer.Option("--max-requests", min=0, help="Send at most so many; 0: no limit.")]
+MaxTokens = Annotated[int, typer.Option("--max-tokens", min=0, help="Of prompts and answers together; 0: no limit.")]
 Api = Annotated[str, typer.Option("--api", help="Of the server: chat or completion.")]
 KeyFrom = Annotated[str, typer.Option("--key-from", metavar="VARIABLE", help="The variable of the environment that holds the key.")]
 Estimator = Annotated[
@@ -202,7 +205,8 @@ def score(
         typer.Option("--trained", metavar="TASK=DIR", help="Score a task by a classifier that is trained already; one for each task."),
     ] = None,
     estimator: Estimator = None,
-    lm: Lm = None, base_url: BaseUrl = None, shot_sets: ShotSets = 0, api: Api = "chat", key_from: KeyFrom = "OPENAI_API_KEY",
+    lm: Lm = None, base_url: BaseUrl = None, tasks: OfTasks = None, shot_sets: ShotSets = 0, api: Api = "chat",
+    key_from: KeyFrom = "OPENAI_API_KEY", max_requests: MaxRequests = 0, max_tokens: MaxTokens = 0,
     out: Out = None, set_: Sets = None, data_root: DataRoot = None, model: Model = None, update: Update = False, workers: Workers = 0,
 ) -> None:  # fmt: skip
     """Score every held-out row by pointwise V-information; trains the fits that are needed and missing."""
@@ -221,12 +225,17 @@ def score(
         return
     if (estimator == IN_CONTEXT) != bool(lm):
         raise InputError("--estimator incontext and --lm belong together: a language model that is shown examples and trained on none")
+    if not lm and any((base_url, tasks, shot_sets, max_requests, max_tokens)):
+        raise InputError("--base-url, --tasks, --shot-sets, --max-requests and --max-tokens belong to --lm; leave them out without it")
     if lm:
         from cotrain.cli.asking import asking_progress
+        from cotrain.prompting.meter import Limits
         from cotrain.study import prompt as asking
 
+        limits = Limits(max_requests, max_tokens)
+        asked = asking.Asked(lm, base_url or "", tuple(names(tasks)), shot_sets, api=api, key_from=key_from, limits=limits)
         with asking_progress() as tell_asked:
-            scores = asking.score(opened, asking.Asked(lm, base_url or "", (), shot_sets, api=api, key_from=key_from), tell_asked)
+            scores = asking.score(opened, asked, tell_asked)
         show.scores(scores, opened.known)
         return
     if times := steps.costly(opened, estimator):
@@ -460,15 +469,15 @@ def prompt(
     run: RunPath,
     lm: Lm = None,
     base_url: BaseUrl = None,
-    tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Only these tasks.")] = None,
+    tasks: OfTasks = None,
     shot_sets: ShotSets = 0,
     dev: Annotated[bool, typer.Option("--dev", help="Answer the rows of dev besides those of test.")] = False,
     api: Api = "chat",
     key_from: KeyFrom = "OPENAI_API_KEY",
     answer_tokens: Annotated[int, typer.Option("--answer-tokens", min=1, help="Of an answer at most.")] = 16,
     at_once: Annotated[int, typer.Option("--at-once", min=1, help="Requests at the same time.")] = 8,
-    max_requests: Annotated[int, typer.Option("--max-requests", min=0, help="Send at most so many; 0: no limit.")] = 0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=0, help="Of prompts and answers together; 0: no limit.")] = 0,
+    max_requests: MaxRequests = 0,
+    max_tokens: MaxTokens = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many requests and tokens it would take; send nothing.")] = False,
     show_: Annotated[str | None, typer.Option("--show", metavar="TASK", help="Print the prompt of a task without its texts.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the arm; default: the last part of the model's name.")] = None,

@@ -37,6 +37,8 @@ def main() -> None:
     except CotrainError as error:
         _leave([str(error)], 2)
     except Stopped as stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second one would be told as a traceback while it leaves
         again = shlex.join(["cotrain", *sys.argv[1:]])
         _leave((), stop.code, f"stopped: {stop.done or 'what is finished is kept'}. Continue with: {again}")
     except OSError as error:

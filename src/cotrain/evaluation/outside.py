@@ -91,7 +91,7 @@ class Outside:
 
 
 def read_arm(name: str, file: Path, rows: Rows, labels: Mapping[str, Sequence[str]],
-             elsewhere: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> Outside:  # fmt: skip
+             elsewhere: Mapping[str, Mapping[str, str]] = MappingProxyType({}), silent: bool = False) -> Outside:  # fmt: skip
     """Return the predictions of a csv, tsv, jsonl, json or parquet file with a line per task, row and seed.
 
     The columns are ``task``, ``row``, and ``guess`` (a label name), ``p:LABEL`` per label name (blank for tasks without it) or
@@ -102,6 +102,7 @@ def read_arm(name: str, file: Path, rows: Rows, labels: Mapping[str, Sequence[st
         rows: (task, split) to row ids of dev and test, in the order of the fits.
         labels: task to label names in model order.
         elsewhere: task to row id to where the study has it, of rows that are not held out; they are counted, not compared.
+        silent: whether a task may be without any guess: a language model that never named an option.
 
     Raises:
         InputError: every fault of the file: see ``docs/compare.md``.
@@ -117,7 +118,7 @@ def read_arm(name: str, file: Path, rows: Rows, labels: Mapping[str, Sequence[st
     unused: dict[str, int] = {}
     for task, part in table.groupby("task", sort=False):
         try:
-            for key, value in _task(str(task), part, rows, labels[str(task)], elsewhere.get(str(task), {}), unused).items():
+            for key, value in _task(str(task), part, rows, labels[str(task)], elsewhere.get(str(task), {}), unused, silent).items():
                 found[key] |= value
         except InputError as error:
             faults += [f"arm {name}: task {task}: {fault}" for fault in error.faults]
@@ -148,7 +149,7 @@ def _values(table: pd.DataFrame, labels: Mapping[str, Sequence[str]]) -> Iterato
 
 
 def _task(task: str, part: pd.DataFrame, rows: Rows, labels: Sequence[str], elsewhere: Mapping[str, str],
-          unused: dict[str, int]) -> dict[str, Any]:  # fmt: skip
+          unused: dict[str, int], silent: bool) -> dict[str, Any]:  # fmt: skip
     """Return seeds, guesses and log2 p of one task; rows that are not held out are counted in ``unused``.
 
     Raises:
@@ -164,7 +165,7 @@ def _task(task: str, part: pd.DataFrame, rows: Rows, labels: Sequence[str], else
     except InputError as error:
         faults += error.faults
         log2_p = None
-    guesses = _guesses(held, labels, log2_p, faults)
+    guesses = _guesses(held, labels, log2_p, faults, silent)
     if faults:
         raise InputError(faults)
     seeds = {seed: s for s, seed in enumerate(sorted(held["seed"].unique().tolist()))}
@@ -257,7 +258,7 @@ def _of_columns(part: pd.DataFrame, labels: Sequence[str], named: Sequence[str])
         return np.log2(p[mine].to_numpy())
 
 
-def _guesses(part: pd.DataFrame, labels: Sequence[str], log2_p: np.ndarray | None, faults: list[str]) -> np.ndarray | None:
+def _guesses(part: pd.DataFrame, labels: Sequence[str], log2_p: np.ndarray | None, faults: list[str], silent: bool) -> np.ndarray | None:
     """Return (n, K) guesses, those of the column or the most probable labels; faults are added to ``faults``."""
     where = part["_where"]
     if "guess" in part and not missing(part["guess"]).all():
@@ -267,6 +268,8 @@ def _guesses(part: pd.DataFrame, labels: Sequence[str], log2_p: np.ndarray | Non
         hit = names.to_numpy(dtype=object)[:, None] == np.array(labels, dtype=object)
     elif log2_p is not None:
         hit = np.arange(len(labels)) == log2_p.argmax(axis=1)[:, None]
+    elif silent:
+        hit = np.zeros((len(part), len(labels)), dtype=bool)
     else:
         if not faults:
             faults.append("there should be a guess or probabilities, found neither")

@@ -72,11 +72,12 @@ def _note(task: str, table: pd.DataFrame, log2_prior: np.ndarray, labels: Sequen
     """Return how V-information varies between sets of shots, and what the blank has less than label frequencies."""
     by_shots = table.groupby("seed")["pvi_bits"].mean()
     frequencies = np.mean([log2_prior[labels.index(label)] for label in table["gold"]])
-    spread = f"from {by_shots.min():.2f} to {by_shots.max():.2f} bit between {len(by_shots)} sets of shots"
-    said = spread if len(by_shots) > 1 else f"{by_shots.iloc[0]:.2f} bit with one set of shots, others may give another"
+    spread = f"from {_signed(by_shots.min())} to {_signed(by_shots.max())} bit between {len(by_shots)} sets of shots"
+    said = spread if len(by_shots) > 1 else f"{_signed(by_shots.iloc[0])} bit with one set of shots, others may give another"
     worse = float(frequencies - table["log2_p_null"].mean())
-    return (
-        f"{task}: V-information in context {said}; without the text the model loses {worse:.2f} bit more than label frequencies.".replace(
-            "-", "−"
-        )
-    )
+    return f"{task}: V-information in context {said}; without the text the model loses {_signed(worse)} bit more than label frequencies."
+
+
+def _signed(value: float) -> str:
+    """Return a number with two digits and a true minus sign."""
+    return f"{value:.2f}".replace("-", "−")

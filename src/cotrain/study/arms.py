@@ -9,6 +9,7 @@ from pathlib import Path
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.outside import Outside, Rows, read_arm
+from cotrain.grouping import CONTROLS
 from cotrain.study.study import Study
 from cotrain.tasks.task import wrong_name
 from cotrain.training.fit import Fit
@@ -46,7 +47,7 @@ def outsiders(study: Study, fits: Sequence[Fit], metrics: Mapping[str, str], giv
         if file is None:
             continue
         try:
-            arm = read_arm(name, file, rows, labels, elsewhere)
+            arm = read_arm(name, file, rows, labels, elsewhere, silent=name in study.prompted and name not in given)
             if unfit := arm.unfit(metrics):
                 raise InputError(unfit)
             found.append(arm)
@@ -69,10 +70,15 @@ def keep(study: Study, beside: Beside, given: Mapping[str, Path | None]) -> None
 
 
 def _wrong(study: Study, name: str, file: Path | None) -> str:
-    """Return what is wrong with the name of an arm, or nothing."""
+    """Return what is wrong with the name of an arm that is given, or nothing."""
     if file is None and name not in study.arms:
         return unknown("arm", name, study.arms)
-    if name in (*study.tasks, *(plan.name for plan in study.plans()), "alone", "recommended"):
+    return wrong_arm(study, name)
+
+
+def wrong_arm(study: Study, name: str) -> str:
+    """Return what is wrong with a name for predictions from outside, or nothing."""
+    if name in (*study.tasks, *(plan.name for plan in study.plans()), *CONTROLS, "recommended"):
         return f"arm '{name}': a task or plan has this name; choose another"
     return wrong_name(name).replace("task", "arm", 1)
 

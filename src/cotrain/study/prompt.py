@@ -20,9 +20,10 @@ from cotrain.prompting.journal import Journal
 from cotrain.prompting.meter import Limits, Meter, Spent
 from cotrain.prompting.queries import BLANK, Query, queries
 from cotrain.study import data
+from cotrain.study.arms import wrong_arm
 from cotrain.study.study import Study
 from cotrain.tasks.source import CLINICAL
-from cotrain.tasks.task import Split, Task, wrong_name
+from cotrain.tasks.task import Split, Task
 
 if TYPE_CHECKING:
     from cotrain.pvi.scores import Scores
@@ -201,8 +202,10 @@ def _forms(study: Study, names: Sequence[str]) -> list[tuple[Task, Form]]:
 
 def _queries(study: Study, asked: Asked, blank: bool = False) -> list[Query]:
     """Return what is asked, after the guard has let it pass."""
-    if words := wrong_name(asked.arm):
-        raise InputError(words.replace("task", "--name", 1))
+    if words := wrong_arm(study, asked.arm):
+        raise InputError(words.replace("arm", "--name", 1))
+    if (other := study.prompted.get(asked.arm, {}).get("model")) and other != asked.lm:
+        raise InputError(f"arm {asked.arm} has the answers of {other}; give those of {asked.lm} another name with --name")
     forms = _forms(study, asked.tasks)
     if asked.base_url:
         guard.refuse(asked.base_url, [task.name for task, _ in forms if task.private])

@@ -21,6 +21,12 @@ def expected(found: Expected) -> None:
     sentence(f"{plural(found.requests, 'request')} to send, about {count(found.tokens_in)} tokens (four bytes each){answers}.")
 
 
+def _note(found: Prompted) -> str:
+    """Return what an answer without an option is, and where all of them are listed."""
+    listed = f" They are all in arms/{found.arm}.parquet, where guess is empty, and by --json." if found.unanswered else ""
+    return f"An answer without an option counts as wrong.{listed}"
+
+
 def prompted(found: Prompted) -> None:
     """Print how many rows were answered, which not, and what it took."""
     lines = [
@@ -29,7 +35,7 @@ def prompted(found: Prompted) -> None:
         for line in found.tasks.to_dict("records")
     ]  # fmt: skip
     columns = ("task", "#rows", "#sets of shots", "#answers without an option")
-    write(Table(columns, tuple(lines), f"Answers of {found.arm}", "An answer without an option counts as wrong."))
+    write(Table(columns, tuple(lines), f"Answers of {found.arm}", _note(found)))
     bullets((f"{task}: no option for {', '.join(some(rows))}." for task, rows in found.unanswered.items()), "warn")
     requests, tokens_in, tokens_out = found.spent
     sentence(f"{plural(requests, 'request')}, {count(tokens_in)} tokens of prompts and {count(tokens_out)} of answers now."
