@@ -275,7 +275,7 @@ from pathlib import Path
 from cotrain import Group
 from cotrain.training.executors import local
 from cotrain.training.train import train, Options
-local._TICK = 0.2
+local.TICK = 0.2
 if __name__ == "__main__":
     tasks, settings, groups, seeds, fits, workers = pickle.loads(Path(sys.argv[1]).read_bytes())
     def show(progress):
@@ -353,7 +353,7 @@ def alive(pid: int) -> bool:
 def test_two_processes_on_one_folder_do_nothing_twice(
     task: Make, settings: Make, tmp_path: Path, elsewhere: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cotrain.training.executors.local._TICK", 0.2)
+    monkeypatch.setattr("cotrain.training.executors.local.TICK", 0.2)
     tasks = {name: task(name) for name in "ab"}
     chosen = settings(epochs=12)
     groups = [Group.of("a"), Group.of("b"), Group.of("ab")]

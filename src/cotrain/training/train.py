@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +50,7 @@ class Options:
     """How fits are run; none of it changes their numbers.
 
     Attributes:
-        workers: processes side by side; 0: one per ``threads`` cores. 1 trains in this process.
+        workers: fits side by side; 0: as many as the executor has room for. A local 1 trains in this process.
         progress: is told the state after each fit, and every few seconds.
         executor: where fits are made, by name.
         extras: what each fit should leave beside its predictions (``weights``); one that lacks it is made again,
@@ -68,7 +67,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Setup:
-    """What every worker needs: rows, effective settings, the folders of encoder and fits."""
+    """What every worker needs: rows, effective settings, the folders of encoder and fits; and how many of them (0: the executor says)."""
 
     tasks: Mapping[str, Task]
     settings: Settings
@@ -256,8 +255,7 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, run: Executor, state: _
     # the longest first, so that the last ones are short
     todo.sort(key=lambda job: -cost[job.key])
     needed = {t for job in todo for t in job.group.tasks}
-    workers = options.workers or max(1, (os.cpu_count() or 1) // plan.settings.threads)
-    setup = Setup({t: plan.tasks[t] for t in plan.tasks if t in needed}, plan.settings, plan.encoder, plan.fits, workers)
+    setup = Setup({t: plan.tasks[t] for t in plan.tasks if t in needed}, plan.settings, plan.encoder, plan.fits, options.workers)
 
     def report(there: tuple[Job, Outcome] | None, running: tuple[str, ...]) -> None:
         if there is not None:

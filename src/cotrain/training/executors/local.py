@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 
 from cotrain.errors import InputError
 from cotrain.training import worker
+from cotrain.training.executors.side_by_side import TICK, side_by_side
 from cotrain.training.worker import Job, Outcome
 
 if TYPE_CHECKING:
     from cotrain.training.train import Report, Setup
-
-_TICK = 5.0
-"""Seconds between looks at fits of other processes, and between signs of life."""
 
 
 def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
@@ -35,11 +33,11 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
     Raises:
         InputError: a process was killed from outside, most often for want of memory.
     """
-    workers = min(setup.workers, len(jobs))
+    workers = min(setup.workers or max(1, (os.cpu_count() or 1) // setup.settings.threads), len(jobs))
     if workers == 1:
         _here(jobs, setup, report)
     else:
-        _side_by_side(jobs, setup, report, workers)
+        _pool(jobs, setup, report, workers)
 
 
 def _here(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
@@ -58,42 +56,28 @@ def _here(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
             waiting.append(job)
             busy += 1
             if busy >= len(waiting):  # all that is left is with others
-                time.sleep(_TICK)
+                time.sleep(TICK)
                 busy = 0
     finally:
         worker.release()
 
 
-def _side_by_side(jobs: Sequence[Job], setup: Setup, report: Report, workers: int) -> None:
+def _pool(jobs: Sequence[Job], setup: Setup, report: Report, workers: int) -> None:
     """Make the fits in fresh processes that each read rows and encoder once."""
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(setup,))
-    waiting, running = deque(jobs), dict[Future[Outcome], Job]()
-    later: deque[tuple[float, Job]] = deque()
-    try:
-        while waiting or running or later:
-            while later and later[0][0] <= time.monotonic():
-                waiting.append(later.popleft()[1])
-            while waiting and len(running) < workers:
-                job = waiting.popleft()
-                with _without_main():
-                    running[pool.submit(worker.fit, job, setup.fits)] = job
-            report(None, tuple(map(str, running.values())))
-            if not running:
-                time.sleep(max(0.0, later[0][0] - time.monotonic()))
-                continue
-            done, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
-            for future in done:
-                outcome = future.result()
-                job = running.pop(future)
-                if outcome == "busy":
-                    later.append((time.monotonic() + _TICK, job))
-                else:
-                    report((job, outcome), ())
-    except BrokenProcessPool:
+
+    def submit(job: Job) -> Future[Outcome]:
+        with _without_main():
+            return pool.submit(worker.fit, job, setup.fits)
+
+    def lost(at: Sequence[Job], error: Exception) -> None:
         raise InputError(
-            f"a training process was killed from outside, most often for want of memory, while {', '.join(map(str, running.values()))} "
-            "were trained; what is finished is kept: start again, with fewer workers if memory is short"
+            f"a training process was killed from outside, most often for want of memory, while {', '.join(map(str, at))} were trained; "
+            "what is finished is kept: start again, with fewer workers if memory is short"
         ) from None
+
+    try:
+        side_by_side(jobs, workers, submit, report, BrokenProcessPool, lost)
     finally:
         _end(pool)
 
