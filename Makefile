@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src -type f) pyproject.toml constraints.txt README.md
-.PHONY: demo offline wheelhouse test check docs bench worlds clean
+.PHONY: demo offline wheelhouse test check docs bench worlds cnlpt clean
 .DELETE_ON_ERROR:
 
 # The environment, complete, with the built wheel installed: what a user gets is what is tested.
@@ -49,8 +49,17 @@ worlds: $(VENV)/wheel
 docs: $(VENV)/wheel
 	$(BIN)/python -m pytest tests/test_docs.py tests/docs -q
 
+# cnlp-transformers reads and trains on the folders that we read, in an environment of its own: it needs older libraries.
+$(VENV)-cnlpt/installed: benchmarks/cnlpt-requirements.txt
+	$(PYTHON) -m venv $(VENV)-cnlpt
+	$(VENV)-cnlpt/bin/python -m pip --disable-pip-version-check --quiet install --requirement benchmarks/cnlpt-requirements.txt
+	touch $@
+
+cnlpt: $(VENV)/wheel $(VENV)-cnlpt/installed
+	$(BIN)/python -m pytest tests/tasks/readers/test_cnlpt_itself.py -m cnlpt
+
 bench: $(VENV)/wheel
 	$(BIN)/python benchmarks/bench.py
 
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) $(VENV)-cnlpt runs build dist

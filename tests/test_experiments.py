@@ -41,9 +41,9 @@ def made(run, tmp_path_factory) -> Path:
     return results.results(run, tmp_path_factory.mktemp("results")).parent
 
 
-def test_there_are_three_studies():
+def test_there_are_four_studies():
     assert [f"{file.parent.name}/{file.name}" for file in STUDIES] == [
-        "general9/study-hub.yaml", "general9/study.yaml", "public8/study.yaml",
+        "clinical/study.yaml", "general9/study-hub.yaml", "general9/study.yaml", "public8/study.yaml",
     ]  # fmt: skip
 
 
