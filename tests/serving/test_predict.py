@@ -189,7 +189,7 @@ def test_a_file_that_is_there_or_has_an_unknown_ending_is_refused_first(tmp_path
     (tmp_path / "out.csv").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
         verb.check(tmp_path / "out.csv")
-    with pytest.raises(InputError, match=r"format 'xlsx'.*Known: csv, jsonl, parquet"):
+    with pytest.raises(InputError, match=r"format 'xlsx'.*Known: anafora, csv, jsonl, parquet"):
         verb.check(tmp_path / "out.xlsx")
 
 

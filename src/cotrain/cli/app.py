@@ -524,9 +524,20 @@ def _named(lm: str | None) -> str:
 @app.command(rich_help_panel=MODELS)
 def predict(
     model: ModelPath,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="csv, tsv, jsonl, json or parquet; - is lines of JSON on standard input.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="csv, tsv, jsonl, json or parquet, a corpus, or - for lines of JSON on standard input.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="The jsonl, csv or parquet file to write; default: lines of JSON on stdout.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Of --out: jsonl, csv, parquet, or anafora, a folder of XML; default: by its ending.")
+    ] = None,
+    reader: Annotated[
+        str | None, typer.Option("--reader", help="How DATA is read: anafora, knowtator, cnlpt, hub or tabular; a folder: as in the study.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A key of that reader, as entities=EVENT; repeatable.")
     ] = None,
     tasks: Annotated[str | None, typer.Option("--tasks", metavar="A,B", help="Default: all that the model serves.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="A column or a template; default: as in the study, else text.")] = None,
@@ -536,20 +547,30 @@ def predict(
     precision: Precision = "auto",
 ) -> None:
     """Predict all tasks of a model from one pass of its encoder: the label and the probabilities of every row."""
+    from cotrain.serving import corpora
     from cotrain.serving import predict as verb
     from cotrain.serving.inputs import read
     from cotrain.training.models import load
 
     if out:
-        verb.check(out)
+        verb.check(out, format_)
+    elif format_:
+        raise InputError("--format says what --out is; name the file or folder to write with --out")
+    keys = pairs(set_, "--set", "KEY=VALUE, as entities=EVENT")
     with waiting("loading the model"):
         shared = load(model, device, precision)
-        inputs = read(shared, data, names(tasks), text=text, pair=pair, row_id=row_id)
+        how = {"text": text, "pair": pair, "row_id": row_id}
+        if form := corpora.reader_of(shared, data, reader):
+            inputs = corpora.read(shared, str(data), form, names(tasks), keys=keys, **how)
+        elif keys:
+            raise InputError("--set belongs to --reader, or to a folder of a corpus; leave it out for a file")
+        else:
+            inputs = read(shared, data, names(tasks), **how)
     for fault in inputs.left_out:
         say(f"left out: {fault}")
     with waiting(f"predicting {len(inputs.rows):,} rows") as tell:
         if out:
-            print(verb.save(shared, inputs, out, tell))
+            print(verb.save(shared, inputs, out, tell, format_))
             return
         for table in verb.predict(shared, inputs):
             for line in verb.lines(table):

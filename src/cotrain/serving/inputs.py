@@ -13,9 +13,12 @@ import pandas as pd
 from cotrain.errors import InputError
 from cotrain.tasks.readers.tabular import json_lines, read_file
 from cotrain.tasks.rendering import columns_of, listed, missing, rendered
+from cotrain.tasks.source import Source
 from cotrain.training.models import SharedModel
 
 STDIN = Path("-")
+Way = tuple[str, str | None]
+"""The templates of a text and of a second one, where there are two."""
 _PLAIN = ("text", "pair")
 """The columns that are read where a file lacks those of a task's own templates."""
 
@@ -28,19 +31,28 @@ class Part(NamedTuple):
     pairs: list[str] | None
 
 
+class Corpus(NamedTuple):
+    """Annotated notes that rows were made of: how they were read, and (n,) the type of each annotation."""
+
+    source: Source
+    types: list[str]
+
+
 @dataclass(frozen=True)
 class Inputs:
-    """The rows of a file as the tasks of a model read them.
+    """The rows of a file or corpus as the tasks of a model read them.
 
     Attributes:
         rows: (n,) ids.
         parts: tasks that share their rows, so that one pass of the encoder does for them.
         left_out: why the other tasks of the model cannot be predicted from this file.
+        corpus: the annotated notes that the rows are spans of, if they are.
     """
 
     rows: list[str] = field(repr=False)
     parts: tuple[Part, ...] = field(repr=False)
     left_out: tuple[str, ...] = ()
+    corpus: Corpus | None = field(default=None, repr=False)
 
 
 def read(shared: SharedModel, data: Path, tasks: Sequence[str] = (), *, text: str | None = None, pair: str | None = None,
@@ -59,34 +71,48 @@ def read(shared: SharedModel, data: Path, tasks: Sequence[str] = (), *, text: st
     """
     ways = {task: _ways(shared, task, text, pair) for task in tasks or shared.serves}
     needed = [row_id] if row_id else []
-    optional = {column: None for of_task in ways.values() for way in of_task for column in _columns(way) if column not in needed}
+    optional = {column: None for of_task in ways.values() for way in of_task for column in columns(way) if column not in needed}
     frame = _read(data, needed, list(optional))
-    parts: dict[tuple[str, str | None], list[str]] = {}
+    parts: dict[Way, list[str]] = {}
     unfit = []
     for task, of_task in ways.items():
-        way = next((way for way in of_task if set(_columns(way)) <= set(frame.columns)), None)
+        way = next((way for way in of_task if set(columns(way)) <= set(frame.columns)), None)
         if way is None:
-            lacking = [column for column in _columns(of_task[0]) if column not in frame.columns]
+            lacking = [column for column in columns(of_task[0]) if column not in frame.columns]
             unfit.append(
-                f"{_name(data)}: task {task} reads the columns {', '.join(_columns(of_task[0]))}; the file lacks {', '.join(lacking)}"
+                f"{_name(data)}: task {task} reads the columns {', '.join(columns(of_task[0]))}; the file lacks {', '.join(lacking)}"
             )
         else:
             parts.setdefault(way, []).append(task)
     if unfit and (tasks or not parts):
         raise InputError([f"{fault}. Name others with --text and --pair" for fault in unfit])
+    return made(_name(data), [(frame, way, of_way) for way, of_way in parts.items()], row_id, unfit)
+
+
+def made(name: str, parts: Sequence[tuple[pd.DataFrame, Way, Sequence[str]]], row_id: str | None, left_out: Sequence[str] = (),
+         corpus: Corpus | None = None) -> Inputs:  # fmt: skip
+    """Return the Inputs of tables of the same rows, each with the templates and the tasks that its rows are built for.
+
+    Args:
+        name: of the data, for messages.
+
+    Raises:
+        InputError: empty texts and row ids, and texts that are none.
+    """
     faults: list[str] = []
-    made = []
-    for way, of_way in parts.items():
-        texts, pairs = (_rendered(data, frame, name, template, faults) for name, template in zip(_PLAIN, way, strict=True))
-        made.append(Part(tuple(of_way), texts or [], pairs))
-    if row_id and len(gone := frame.loc[missing(frame[row_id]), "_where"]):
-        faults.append(f"{_name(data)}: the column {row_id} should be the row id, is empty at {listed(gone)}")
+    found = []
+    for frame, way, tasks in parts:
+        texts, pairs = (_rendered(name, frame, column, template, faults) for column, template in zip(_PLAIN, way, strict=True))
+        found.append(Part(tuple(tasks), texts or [], pairs))
+    rows = parts[0][0]
+    if row_id and len(gone := rows.loc[missing(rows[row_id]), "_where"]):
+        faults.append(f"{name}: the column {row_id} should be the row id, is empty at {listed(gone)}")
     if faults:
         raise InputError(dict.fromkeys(faults))
-    return Inputs([str(v) for v in frame[row_id or "_where"]], tuple(made), tuple(unfit))
+    return Inputs([str(v) for v in rows[row_id or "_where"]], tuple(found), tuple(left_out), corpus)
 
 
-def _ways(shared: SharedModel, task: str, text: str | None, pair: str | None) -> list[tuple[str, str | None]]:
+def _ways(shared: SharedModel, task: str, text: str | None, pair: str | None) -> list[Way]:
     """Return the templates (text, pair) that a row of a task can be built from, the best first."""
     entry = shared.entry(task)
     plain = (_PLAIN[0], _PLAIN[1] if entry["has_pair"] else None)
@@ -94,7 +120,7 @@ def _ways(shared: SharedModel, task: str, text: str | None, pair: str | None) ->
     return [own] if text or pair or own == plain else [own, plain]
 
 
-def _columns(way: tuple[str, str | None]) -> list[str]:
+def columns(way: Way) -> list[str]:
     """Return the columns of templates."""
     return list(dict.fromkeys(column for template in way if template is not None for column in columns_of(template)))
 
@@ -113,12 +139,12 @@ def _read(data: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
     return frame
 
 
-def _rendered(data: Path, frame: pd.DataFrame, name: str, template: str | None, faults: list[str]) -> list[str] | None:
+def _rendered(source: str, frame: pd.DataFrame, name: str, template: str | None, faults: list[str]) -> list[str] | None:
     """Return the texts of a template, None without one; what is wrong with them is added to ``faults``."""
     if template is None:
         return None
     texts, bad = rendered(template, frame)
-    faults += [f"{_name(data)}: {fault.format(name)} at {listed(frame.loc[rows, '_where'])}" for fault, rows in bad.items() if rows.any()]
+    faults += [f"{source}: {fault.format(name)} at {listed(frame.loc[rows, '_where'])}" for fault, rows in bad.items() if rows.any()]
     return list(texts)
 
 

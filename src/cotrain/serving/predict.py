@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
+from cotrain.serving import anafora
 from cotrain.serving.inputs import Inputs
 from cotrain.training.folders import told
 from cotrain.training.models import SharedModel
 
+ANAFORA = "anafora"
 CHUNK = 4096
 """Rows that are sorted by length together, and after which the output is safe."""
 Tell = Callable[[int, int], None]
@@ -41,18 +43,20 @@ def predict(shared: SharedModel, inputs: Inputs, start: int = 0) -> Iterator[pd.
         yield pd.DataFrame(columns)
 
 
-def save(shared: SharedModel, inputs: Inputs, out: Path, tell: Tell = lambda done, total: None) -> Path:
-    """Return ``out``, the predictions as jsonl, csv or parquet by its ending; it appears when it is complete.
+def save(shared: SharedModel, inputs: Inputs, out: Path, tell: Tell = lambda done, total: None, form: str | None = None) -> Path:
+    """Return ``out``, the predictions as jsonl, csv or parquet, or the folder of them as Anafora XML; it appears when it is complete.
 
     What is finished of it stands beside it until then. The same model, tasks and rows continue there; others begin anew.
 
     Args:
         tell: is told how many rows are done now, of how many that are not there yet.
+        form: a name of ``FORMS``; the ending of ``out`` where none is given.
 
     Raises:
-        InputError: another ending, a file that is there already, a full disk.
+        InputError: another ending, a file that is there already, a full disk; of ``anafora`` what ``properties`` refuses.
     """
-    form = check(out)
+    form = check(out, form)
+    of = anafora.properties(shared, inputs) if form == ANAFORA else {}
     parts = out.with_name(f".{out.name}-{_key(shared, inputs)}")
     try:
         for old in out.parent.glob(f".{out.name}-*"):
@@ -68,7 +72,11 @@ def save(shared: SharedModel, inputs: Inputs, out: Path, tell: Tell = lambda don
             done.append(file)
             tell(min(len(done) * CHUNK, len(inputs.rows)) - before, len(inputs.rows) - before)
         whole = parts / "whole"
-        FORMS[form](done, whole)
+        if form == ANAFORA:
+            shutil.rmtree(whole, ignore_errors=True)
+            anafora.write(done, whole, inputs, of)
+        else:
+            FORMS[form](done, whole)
         whole.replace(out)
         shutil.rmtree(parts)
     except OSError as error:
@@ -76,15 +84,18 @@ def save(shared: SharedModel, inputs: Inputs, out: Path, tell: Tell = lambda don
     return out
 
 
-def check(out: Path) -> str:
-    """Return the format of a file to write, before anything slow begins.
+def check(out: Path, form: str | None = None) -> str:
+    """Return the format of what is to be written, before anything slow begins.
+
+    Args:
+        form: a name of ``FORMS`` or ``anafora``; by the ending of ``out`` where none is given.
 
     Raises:
-        InputError: another ending than those known, a file that is there already.
+        InputError: another format or ending than those known, a file that is there already.
     """
-    form = out.suffix[1:].lower()
-    if form not in FORMS:
-        raise InputError(f"{out}: {unknown('format', form, FORMS)}")
+    form = out.suffix[1:].lower() if form is None else form
+    if form not in (*FORMS, ANAFORA):
+        raise InputError(f"{out}: {unknown('format', form, [*FORMS, ANAFORA])}")
     if out.exists():
         raise InputError(f"{out} exists already; remove it, or name another file with --out")
     return form

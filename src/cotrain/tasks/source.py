@@ -116,6 +116,12 @@ class Source:
         return f"task {self.name} ({where})" if where else f"task {self.name}"
 
 
+def reading(source: Source, task: str) -> dict[str, object]:
+    """Return how the rows of a task are read wherever a corpus lies: its format, the column of labels, what is not as nothing said."""
+    said = {key: getattr(source, key) for key in ("entities", "annotator", "suffix", "skip_sections")}
+    return {"format": source.format, "column": source.tasks[task], **{key: value for key, value in said.items() if value}}
+
+
 @dataclass(frozen=True)
 class Cut:
     """How sources become train, dev and test.

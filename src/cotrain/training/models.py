@@ -16,7 +16,7 @@ import pandas as pd
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
-from cotrain.tasks.source import ANNOTATED, Source
+from cotrain.tasks.source import ANNOTATED, Source, reading
 from cotrain.tasks.task import Task
 from cotrain.training import encoder, ledger
 from cotrain.training.cards import model_card
@@ -42,7 +42,8 @@ class SharedModel:
     Attributes:
         about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``special_tokens``,
             ``pooling``, ``serves`` and, per task, ``labels``, ``has_pair``, ``served``, ``private``, ``text`` and ``pair``
-            (templates), ``window`` (around an entity between markers), ``content`` (hash of its rows).
+            (templates), ``window`` (around an entity between markers), ``reader`` (how its rows were read, without places),
+            ``content`` (hash of its rows).
         model: the SharedClassifier.
         tokens: the tokenizer.
         precision: ``fp32`` gives the numbers of the study, ``bf16`` about the same sooner.
@@ -242,7 +243,7 @@ def read_about(folder: Path) -> dict[str, Any]:
             raise InputError(f"model {folder}: of format {about['format']}; this version reads up to {FORMAT}: update cotrain")
         # a model of before this was kept does not say that it is not private
         about.setdefault("pooling", "first")
-        about["tasks"] = {task: {"private": True, "window": None, **entry} for task, entry in about["tasks"].items()}
+        about["tasks"] = {task: {"private": True, "window": None, "reader": None, **entry} for task, entry in about["tasks"].items()}
         wrong = _damage(folder, about)
     except FileNotFoundError:
         raise InputError(f"model {folder}: there should be a {ABOUT}; found none, so it is no model of cotrain") from None
@@ -287,7 +288,8 @@ def _about(task: Task, fit: Fit, served: bool, sources: Sequence[Source]) -> dic
     return {
         "labels": list(fit.labels[task.name]), "has_pair": task.has_pair, "served": served, "private": task.private,
         "text": source.text if source else None, "pair": source.pair if source else None,
-        "window": source.window if source and source.format in ANNOTATED else None, "content": task.content(),
+        "window": source.window if source and source.format in ANNOTATED else None,
+        "reader": reading(source, task.name) if source else None, "content": task.content(),
     }  # fmt: skip
 
 

@@ -276,7 +276,7 @@ def test_a_faulty_annotation_is_told_by_file_and_id_or_left_out(tmp_path: Path, 
     mention, words = FAULTY[case]
     good = Mention([(0, 6)], ACTUAL, id="1@e@ID001_clinic_001@gold")
     file = anafora(tmp_path, "ID001_clinic_001", "wombat", [good, mention._replace(id=mention.id or "2@e@x@gold")])
-    message = refused(read, source(tmp_path), ["text"])
+    message = refused(read, source(tmp_path), ["text", "negation"])
     assert f"{words}" in message and f"; 1 otherwise: {file.relative_to(tmp_path)} {mention.id or '2@e@x@gold'}" in message
     found = read(source(tmp_path, on_error="skip"), ["negation"])
     assert found["negation"].dropna().tolist() == ["not_negated"]
@@ -300,7 +300,7 @@ def test_every_fault_of_a_corpus_is_told_at_once_with_its_count(tmp_path: Path, 
     unreadable.symlink_to(tmp_path / "nowhere")
     latin = tmp_path / "Train" / "ID202_clinic_001" / "ID202_clinic_001"
     latin.write_bytes("wombat\nfièvre".encode("latin-1"))
-    message = refused(read, source(tmp_path), ["text"])
+    message = refused(read, source(tmp_path), ["text", "negation"])
     for words in (
         "should be one of POS, NEG; 30 otherwise: ",
         "ID109_clinic_001.Temporal-Relation.gold.completed.xml 1@e@ID109_clinic_001@gold and 20 more",
@@ -317,7 +317,7 @@ def test_every_fault_of_a_corpus_is_told_at_once_with_its_count(tmp_path: Path, 
 def test_a_document_that_is_there_twice_is_a_fault(tmp_path: Path, refused: Callable) -> None:
     for folder in ("Train", "Test"):
         anafora(tmp_path, "ID001_clinic_001", "wombat", [Mention([(0, 6)], ACTUAL)], folder=folder)
-    assert "documents should be in one folder each; 1 otherwise: Test/" in refused(read, source(tmp_path), ["text"])
+    assert "documents should be in one folder each; 1 otherwise: Test/" in refused(read, source(tmp_path), ["text", "negation"])
 
 
 def test_two_files_with_one_suffix_are_a_fault(thyme: Path, refused: Callable) -> None:
@@ -336,7 +336,7 @@ def test_what_was_left_out_is_a_warning_of_check(thyme: Path) -> None:
 
 
 def test_an_attribute_that_nothing_has_is_refused_with_those_that_there_are(thyme: Path, refused: Callable) -> None:
-    message = refused(read, source(thyme, "Polarty"), ["text"])
+    message = refused(read, source(thyme, "Polarty"), ["Polarty"])
     assert "unknown attribute 'Polarty'. Did you mean 'Polarity'?" in message and "Permanence" in message and "negation" in message
 
 

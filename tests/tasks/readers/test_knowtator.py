@@ -206,7 +206,7 @@ def test_a_faulty_annotation_is_told_by_file_and_id_or_left_out(tmp_path: Path, 
     assert XML.count(before) == 1
     put(tmp_path, *NEW, xml=XML.replace(before, after))
     root = tmp_path / "SHARP" / "SeedSet1"
-    message = refused(read, source(root), ["text"])
+    message = refused(read, source(root), ["text", "negation"])
     assert words in message and f"; 1 otherwise: by-document/d.1/d.1.umls.knowtator.xml {mention}. Mend these" in message
     found = read(source(root, on_error="skip"), ["negation"])
     assert found["negation"].notna().sum() >= 3 - (case == "outside the note")
@@ -223,7 +223,7 @@ def test_broken_files_and_notes_that_are_missing_or_there_twice_are_told_at_once
     knowtator(root, "n2", "wombat", [], 17)
     files[3].with_name("copy").mkdir()
     (files[3].parent / "copy" / files[3].name).write_text("<annotations/>")
-    message = refused(read, source(root), ["text"])
+    message = refused(read, source(root), ["text", "negation"])
     for words in (
         "annotation files should be well-formed XML; 1 otherwise: by-document/n0/n0.umls.knowtator.xml line 2",
         "one note, in a folder called text or in texts; 2 otherwise: by-document/n1/n1.umls.knowtator.xml, by-document/n2/",
@@ -241,7 +241,7 @@ def test_notes_without_annotations_of_the_annotator_are_counted(seed: Path) -> N
 
 
 def test_a_batch_without_a_number_and_unknown_choices_are_refused(seed: Path, refused: Callable) -> None:
-    assert "unknown attribute 'negaton'. Did you mean 'negation'?" in refused(read, source(seed, "negaton"), [])
+    assert "unknown attribute 'negaton'. Did you mean 'negation'?" in refused(read, source(seed, "negaton"), ["negaton"])
     assert "unknown split_by 'patient'. Known: folder, none, seed, strat" in refused(read, source(seed, split_by="patient"), [])
     (seed / "by-batch" / "umls" / "10").rename(seed / "by-batch" / "umls" / "ten")
     assert "documents should have a numbered batch, or split_by another rule; 1 otherwise" in refused(read, source(seed), [])

@@ -49,10 +49,10 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
         InputError: every fault of the corpus; an attribute that no annotation has.
     """
     faults, rows = Faults(source), list[Row]()
-    types, wanted, around = source.entities or ("EVENT",), tuple(source.tasks.values()), window(source.window)
+    types, wanted, around = source.entities or ("EVENT",), corpus.attributes(source, columns), window(source.window)
     unset, properties = Faults(source), Counter[str]()
-    documents = list(_documents(source, faults))
-    for document in documents:
+    found = list(documents(source, faults))
+    for document in found:
         text = corpus.note(document.text, faults)
         root = corpus.tree(document.annotations, "data", faults)
         if text is None or root is None:
@@ -71,7 +71,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     if source.missing_label == "error":
         faults.places |= unset.places
     names = {name: tuple(ATTRIBUTES[name][1].values()) if name in ATTRIBUTES else None for name in wanted}
-    return corpus.table(source, columns, rows, names, _rule(source, documents), faults)
+    return corpus.table(source, columns, rows, names, _rule(source, found), faults)
 
 
 def _property(attribute: str) -> str:
@@ -86,7 +86,7 @@ def _rule(source: Source, documents: Sequence[Document]) -> str:
     return corpus.rule(source, _SPLITS, "patient" if all(document.patient for document in documents) else "none")
 
 
-def _documents(source: Source, faults: Faults) -> Iterator[Document]:
+def documents(source: Source, faults: Faults) -> Iterator[Document]:
     """Yield the notes that have finished annotations of the wanted annotator; others are counted."""
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     notes: set[str] = set()

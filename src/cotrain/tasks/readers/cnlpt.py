@@ -49,7 +49,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         InputError: what csv, tsv and json are refused for; an empty label; an output mode that is not classification.
     """
-    labels = tuple(source.tasks.values())
+    labels = tuple(label for label in source.tasks.values() if label in columns)  # rows to be predicted have none
     parts, faults, seen = list[pd.DataFrame](), list[str](), dict[str, None]()
     for split, file in files(Path(str(source.path)), source.name):
         try:

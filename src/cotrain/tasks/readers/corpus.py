@@ -105,6 +105,11 @@ class Faults:
             raise InputError(found)
 
 
+def attributes(source: Source, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the attributes that are read: those of the tasks that are wanted; rows to be predicted have none."""
+    return tuple(attribute for attribute in source.tasks.values() if attribute in columns)
+
+
 def files(root: Path) -> Iterator[Path]:
     """Yield every file below a folder that is not hidden, in the order of names."""
     for folder, below, names in os.walk(root):

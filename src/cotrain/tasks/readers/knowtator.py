@@ -89,7 +89,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         InputError: every fault of the corpus; an attribute that is not known.
     """
-    wanted, around = tuple(source.tasks.values()), window(source.window)
+    wanted, around = corpus.attributes(source, columns), window(source.window)
     if strange := [name for name in wanted if name not in ATTRIBUTES]:
         raise InputError(f"{source.place}: {unknown('attribute', name, ATTRIBUTES)}" for name in strange)
     faults, rows = Faults(source), list[Row]()
