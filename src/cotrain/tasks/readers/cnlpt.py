@@ -29,6 +29,8 @@ def whole(source: Source) -> Source:
     Raises:
         InputError: no files, a file that cannot be read, no task, a column that cannot be the name of one.
     """
+    if (source.label or source.labels) and not Path(str(source.path)).exists():
+        return source  # as other formats: a study can be read where its data are not
     found = _columns(source)
     if source.text == "text" and "text" not in found and "text_a" in found:
         source = replace(source, text="text_a", pair=source.pair or ("text_b" if "text_b" in found else None))
