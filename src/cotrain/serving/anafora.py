@@ -26,19 +26,24 @@ def properties(shared: SharedModel, inputs: Inputs) -> dict[str, Property]:
     """Return task to the property that it predicts, with label name to its value.
 
     Raises:
-        InputError: rows that are no annotations of Anafora; tasks that predict the same property, or of unknown attributes.
+        InputError: rows that are no annotations of Anafora; tasks that predict the same property, or labels that it has not.
     """
     if inputs.corpus is None or inputs.corpus.source.format != "anafora":
         raise InputError("--format anafora writes what is predicted of an Anafora corpus; these rows are from something else")
     found: dict[str, Property] = {}
     faults = []
     for task in (task for part in inputs.parts for task in part.tasks):
-        column = (shared.entry(task)["reader"] or {}).get("column", task)
+        column = (shared.entry(task)["reader"] or {}).get("column", task.rpartition(".")[2])
         name, values = ATTRIBUTES.get(column, (column, {}))
         if same := [other for other, (known, _) in found.items() if known == name]:
             faults.append(f"tasks {same[0]} and {task} both predict {name}; name one with --tasks")
         if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
             faults.append(f"task {task}: {name} cannot be the name of a property in XML; name other tasks with --tasks")
+        if values and (strange := [label for label in shared.labels(task) if label not in values.values()]):
+            faults.append(
+                f"task {task}: {name} has no value for its label {', '.join(strange)}; known are {', '.join(values.values())}; name other "
+                "tasks with --tasks"
+            )
         found[task] = name, {label: value for value, label in values.items()}
     if faults:
         raise InputError(faults)

@@ -60,7 +60,7 @@ def read(shared: SharedModel, data: str, reader: str, tasks: Sequence[str] = (),
         entry = shared.entry(task)
         own = entry if entry["reader"] and entry["reader"]["format"] == reader else {}
         way = text or own.get("text") or "text", (pair or own.get("pair") or "pair") if entry["has_pair"] else None
-        source = _source(data, reader, way, {**own.get("reader", {}), **given}, entry["window"])
+        source = _source(chosen[0], data, reader, way, {**own.get("reader", {}), **given}, entry["window"])
         wanted = [*columns(way), *([row_id] if row_id else ()), *(["type"] if marked else ())]
         if alike := next((of for known, _, of in parts if known == source), None):
             alike.append(task)
@@ -73,12 +73,12 @@ def read(shared: SharedModel, data: str, reader: str, tasks: Sequence[str] = (),
     return made(data, [(frame, (known.text, known.pair), of) for known, frame, of in parts], row_id, unfit, corpus)
 
 
-def _source(data: str, reader: str, way: Way, keys: Mapping[str, Any], window: Any) -> Source:
+def _source(name: str, data: str, reader: str, way: Way, keys: Mapping[str, Any], window: Any) -> Source:
     """Return how the rows of a task are read from a corpus: none has a label, and all of them are predicted."""
     said = {key: tuple(value) if key in _LISTS else value for key, value in keys.items() if key in KEYS}
     place = {"hub": data} if reader == "hub" else {"path": data, "format": reader}
     split_by = "none" if reader in ANNOTATED else None
-    return Source("rows", **place, text=way[0], pair=way[1], window=window or 100, split_by=split_by, private=True, **said)  # type: ignore[arg-type]
+    return Source(name, **place, text=way[0], pair=way[1], window=window or 100, split_by=split_by, private=True, **said)  # type: ignore[arg-type]
 
 
 def _given(keys: Mapping[str, str]) -> dict[str, Any]:
