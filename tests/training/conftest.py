@@ -90,21 +90,23 @@ def settings(tiny_bert: Path) -> Callable[..., Settings]:
 def trained() -> Callable[..., Any]:
     """Train a group in this process and return its record and model."""
 
-    def make(group: Group, tasks: Mapping[str, Task], settings: Settings, seed: int = 1, plan: Any = None, at_epoch: Any = None) -> Any:
+    def make(group: Group, tasks: Mapping[str, Task], settings: Settings, seed: int = 1, plan: Any = None, at_epoch: Any = None,
+             rows: int = 0, checkpoints: Any = None) -> Any:  # fmt: skip
         from cotrain.training import encoder, worker
         from cotrain.training.budget import budget
         from cotrain.training.model import build
+        from cotrain.training.together import inputs, together
         from cotrain.training.train import effective
-        from cotrain.training.trainer import run
+        from cotrain.training.trainer import Watch, run
 
         settings = effective(settings)
         worker.prepare(tasks, settings, encoder.folder(settings.model))
         try:
             data = {m.task: worker.data_of(m) for m in group.members}
-            model = build(worker._here["base"], {t: tasks[t].labels for t in data}, seed)
-            plan = plan or budget(settings, {t: len(d.train) for t, d in data.items()}, None)
-            observe = at_epoch and (lambda epoch: at_epoch(model, epoch))
-            record, failed = run(model, data, plan, worker._here["tokens"], settings, seed, observe)
+            model = build(worker._here["base"], {t: tasks[t].labels for t in data}, seed, settings.tuning, settings.lora_rank)
+            plan = plan or budget(settings, {name: len(rows) for name, rows in inputs(group, tasks).items()}, None)
+            watch = Watch(at_epoch and (lambda epoch: at_epoch(model, epoch)), checkpoints and checkpoints.folder.parent, checkpoints)
+            record, failed = run(model, data, plan, worker._here["tokens"], settings, seed, together(group, tasks), watch, rows)
         finally:
             worker.release()
         assert not failed

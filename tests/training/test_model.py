@@ -44,7 +44,7 @@ def test_the_encoder_is_one_object_and_counted_once(encoder: Path) -> None:
 def test_training_one_head_moves_the_encoder_of_the_other_but_not_its_head(encoder: Path) -> None:
     shared = build(load_base(encoder, "eager"), LABELS, seed=7)
     inputs = {"input_ids": torch.tensor([[0, 5, 2]]), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
-    torch.nn.functional.cross_entropy(shared(task="a", **inputs), torch.tensor([1])).backward()
+    torch.nn.functional.cross_entropy(shared(["a"], **inputs)["a"], torch.tensor([1])).backward()
     assert all(w.grad is None for name, w in shared.classifier("b").named_parameters() if name.startswith("classifier"))
     assert any(w.grad is not None and w.grad.abs().sum() > 0 for w in shared.classifier("b").base_model.parameters())
 

@@ -17,7 +17,8 @@ from cotrain import Fit, Group, Task
 from cotrain.errors import InputError
 from cotrain.tasks.source import Source
 from cotrain.training import models
-from cotrain.training.models import folder_name, load, made_of, write
+from cotrain.training.folders import folder_name
+from cotrain.training.models import load, made_of, write
 from cotrain.training.settings import Settings
 from cotrain.training.train import Options, train
 

@@ -90,6 +90,7 @@ def _fault(task: str, fits: list[Fit], null: str, nulls: _Nulls, split: Split) -
 def _table(fit: Fit, task: str, split: Split, by: str, nulls: _Nulls) -> pd.DataFrame:
     """Return the score rows of one fit."""
     found = chosen(fit, task, split, by)
+    log2_p = fit.unweighted(task, found.log2_p.astype(float))
     names = np.array(fit.labels[task], dtype=object)
     tuned = nulls.get((task, fit.seed))
     log2_null = prior(fit.train_counts[task]) if tuned is None else _tuned(tuned, task, split, by)
@@ -97,16 +98,16 @@ def _table(fit: Fit, task: str, split: Split, by: str, nulls: _Nulls) -> pd.Data
     return pd.DataFrame({
         "task": task, "row": found.rows, "split": split, "seed": fit.seed, "estimator": "finetune",
         "null": "prior" if tuned is None else "finetune", "epoch": found.epoch,
-        "log2_p_x": found.log2_p[index, found.gold].astype(float),
+        "log2_p_x": log2_p[index, found.gold],
         "log2_p_null": np.broadcast_to(log2_null, found.log2_p.shape)[index, found.gold].astype(float),
-        "pvi_bits": pvi(found.log2_p.astype(float), found.gold, log2_null), "gold": names[found.gold],
+        "pvi_bits": pvi(log2_p, found.gold, log2_null), "gold": names[found.gold],
         "guess": names[found.log2_p.argmax(axis=1)], "cluster": found.clusters, "source": "",
     })  # fmt: skip
 
 
 def _tuned(null: Fit, task: str, split: Split, by: str) -> np.ndarray:
     """Return (n, K) log2 g[∅](y): a constant guess has no best accuracy, so its epoch is the last or that of log-loss."""
-    return np.asarray(chosen(null, task, split, "last" if by == "last" else "log_loss").log2_p)
+    return null.unweighted(task, chosen(null, task, split, "last" if by == "last" else "log_loss").log2_p)
 
 
 def _bits(parts: Sequence[pd.DataFrame]) -> np.ndarray:
@@ -140,8 +141,9 @@ def _by_epoch(fit: Fit, task: str) -> pd.DataFrame:
     """Return V-information of dev at each stored epoch of one fit, against the prior null."""
     block = fit.blocks[task, "dev"]
     null = prior(fit.train_counts[task])
-    bits = np.stack([pvi(log2_p, block.gold, null) for log2_p in block.log2_p])
-    nll = -np.take_along_axis(block.log2_p, block.gold[None, :, None], axis=2)[..., 0].mean(axis=1, dtype=float)
+    corrected = fit.unweighted(task, block.log2_p)
+    bits = np.stack([pvi(log2_p, block.gold, null) for log2_p in corrected])
+    nll = -np.take_along_axis(corrected, block.gold[None, :, None], axis=2)[..., 0].mean(axis=1, dtype=float)
     return pd.DataFrame({
         "task": task, "seed": fit.seed, "epoch": block.epochs, "split": "dev", "v_information_bits": bits.mean(axis=1),
         "nll_bits": nll, "accuracy": (block.log2_p.argmax(axis=2) == block.gold).mean(axis=1),

@@ -50,7 +50,8 @@ def flat(fit: Fit, task: str) -> bool:
         return False
     losses = fit.history.loc[fit.history["task"] == task, "train_bits"].to_numpy(dtype=float)
     losses = losses[~np.isnan(losses)]
-    if len(losses) and not (losses < _FLAT * entropy(fit.train_counts[task])).any():
+    counts = np.multiply(fit.train_counts[task], fit.class_weights.get(task, 1.0))
+    if len(losses) and not (losses < _FLAT * entropy(counts.tolist())).any():
         return True
     last = fit.blocks[task, "dev"].log2_p[-1]
     return bool(len(last) > 1 and np.ptp(last, axis=0).max() < _CONSTANT_BITS)

@@ -139,8 +139,9 @@ def _training(values: Mapping[str, Any]) -> _Found:
     names = [task for name, entry in values.get("tasks", {}).items() for task in Source(name, labels=entry.get("labels", ())).tasks]
     if training.get("sampling") == "explicit" and (lacking := sorted(set(names) - set(training.get("shares", {})))):
         yield ("training", "sampling"), f"sampling explicit needs training.shares of every task, it lacks {', '.join(lacking)}"
-    for task in sorted(set(training.get("shares", {})) - set(names)) if names else ():
-        yield ("training", "shares"), unknown("task", task, names)
+    for key in ("shares", "task_weights"):
+        for task in sorted(set(training.get(key, {})) - set(names)) if names else ():
+            yield ("training", key), unknown("task", task, names)
 
 
 def _tasks(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:

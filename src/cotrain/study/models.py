@@ -38,7 +38,8 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
     """
     if keep not in KEEP:
         raise InputError(unknown("word for --keep", keep, KEEP))
-    from cotrain.training.models import ABOUT, folder_name, made_of, write
+    from cotrain.training.folders import folder_name
+    from cotrain.training.models import ABOUT, made_of, write
 
     data.needs_rows(study, "train")
     comparison = study.load_comparison()

@@ -127,7 +127,7 @@ def footprint(tasks: Mapping[str, Task], settings: Settings) -> Bytes:
 
 def _longest(task: Task) -> int:
     """Return about how many tokens the longest input has."""
-    return int(letters(task.rows, task.has_pair).max() / CHARACTERS_PER_TOKEN) + 3
+    return int(letters(task.rows).max() / CHARACTERS_PER_TOKEN) + 3
 
 
 def _sample(tasks: Mapping[str, Task], settings: Settings) -> dict[str, Task]:

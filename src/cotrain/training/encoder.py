@@ -196,6 +196,14 @@ def tokenizer(path: Path, max_length: int, special: Sequence[str] = ()) -> Any:
     return found
 
 
+def can_checkpoint(path: Path) -> bool:
+    """Whether an architecture can compute activations again instead of keeping them."""
+    from transformers import AutoConfig, AutoModel
+
+    known = AutoModel._model_mapping[type(AutoConfig.from_pretrained(path))]
+    return bool((known[0] if isinstance(known, tuple) else known).supports_gradient_checkpointing)
+
+
 def encode(task_rows: Any, has_pair: bool, tokens: Any, max_length: int) -> list[dict[str, list[int]]]:
     """Return the token ids of each row (table with ``text`` and ``pair``), unpadded; longer ones are cut.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +61,7 @@ class Fit:
         manifest: device, library versions, effective settings, host.
         failed: why the fit failed (a loss that is not a number, out of memory); empty where it did not.
         path: the folder of the fit, where it has one.
+        class_weights: (K,) what each label of a member weighed in its loss; members whose labels all weighed 1 are not there.
     """
 
     key: str
@@ -74,8 +75,23 @@ class Fit:
     manifest: Mapping[str, object] = field(default_factory=dict, repr=False)
     failed: str = ""
     path: Path | None = None
+    class_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def unweighted(self, task: str, log2_p: Floats) -> Floats:
+        """Return (…, K) log2 p of ``task`` without what class weights did to it: p ∝ p_w / w (METHOD, section 1)."""
+        return unweighted(log2_p, self.class_weights.get(task, ()))
 
     @property
     def updates(self) -> int:
         """The number of optimiser updates of the fit."""
         return int(self.cost["updates"])
+
+
+def unweighted(log2_p: Floats, weights: Sequence[float]) -> Floats:
+    """Return (…, K) log2 p that a model trained with class ``weights`` means: p ∝ p_w / w; as they are where there are none."""
+    if not len(weights):
+        return log2_p
+    divided = log2_p - np.log2(np.asarray(weights, dtype=float))
+    most = divided.max(axis=-1, keepdims=True)
+    found: Floats = divided - most - np.log2(np.exp2(divided - most).sum(axis=-1, keepdims=True))
+    return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cotrain.errors import InputError
+
+_LONGEST = 80
 
 
 @contextmanager
@@ -54,3 +58,18 @@ def told(error: Exception, where: Path) -> Exception:
     if full or "No space left on device" in str(error) or "os error 28" in str(error):
         return InputError(f"the disk of {where} is full; what is finished is kept: free some space there and start again")
     return error
+
+
+def folder_name(group: str) -> str:
+    """Return the name of a group as the name of a folder: safe for file systems, short, and its own.
+
+    >>> folder_name("cb+rte")
+    'cb+rte'
+    >>> folder_name("notes/a+b")
+    'notes_a+b-ff622a64'
+    """
+    safe = re.sub(r"[^A-Za-z0-9+_.-]", "_", group)
+    safe = re.sub(r"^[.-]", "_", safe)
+    if safe == group and len(safe) <= _LONGEST:
+        return safe
+    return f"{safe[: _LONGEST - 9]}-{hashlib.sha256(group.encode()).hexdigest()[:8]}"

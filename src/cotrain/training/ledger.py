@@ -23,12 +23,16 @@ from cotrain.training.fit import Block, Fit
 from cotrain.training.folders import told
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
+from cotrain.training.together import together
 
 FORMAT = 1
 CHECKSUMS = "checksums.json"
 NUMERICS = 3
 """Raised whenever a change of our own code changes the numbers of a fit."""
-_LATER = {"special_tokens": (), "pooling": "first"}
+_LATER = {"special_tokens": (), "pooling": "first", "task_weights": {}, "class_weights": "none", "tuning": "full", "lora_rank": 8}
+_ELSEWHERE = ("model", "device", "gradient_checkpointing", "report_to")
+"""Settings that are no part of a key: the content of the model is; the device is told in the manifest, and mixed ones by the report;
+the others change no number."""
 
 
 def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder: str, seed: int, updates: int | None,
@@ -41,9 +45,7 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
         updates: the resolved budget of the group.
         contents: ``content()`` of the tasks, where it is known already: it is the slow part.
     """
-    effective = asdict(settings)
-    # the content of the model counts, not where it lies; the device is told in the manifest, and mixed ones by the report
-    del effective["model"], effective["device"]
+    effective = {name: value for name, value in asdict(settings).items() if name not in _ELSEWHERE}
     # settings that came later are part of a key where they change something, so that fits of before are found
     effective = {name: value for name, value in effective.items() if name not in _LATER or value != _LATER[name]}
     parts = {
@@ -57,6 +59,7 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
         "encoder": encoder,
         "seed": seed,
         "updates": updates,
+        **({"together": names} if (names := [one.tasks for one in together(group, tasks)]) else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=list).encode()).hexdigest()[:32]
 
@@ -168,6 +171,7 @@ def write(fit: Fit, folder: Path) -> None:
         "format": FORMAT, "key": fit.key, "group": fit.group.name, "seed": fit.seed, "failed": fit.failed,
         "labels": {t: list(v) for t, v in fit.labels.items()},
         "train_counts": {t: list(v) for t, v in fit.train_counts.items()},
+        "class_weights": {t: list(v) for t, v in fit.class_weights.items()},
         "cost": dict(fit.cost), **dict(fit.manifest),
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
@@ -226,10 +230,11 @@ def load(folder: Path, clusters: Mapping[str, Mapping[str, str]] | None = None) 
         raise InputError(f"{folder}: a fit of format {manifest['format']}; this version reads up to {FORMAT}: update cotrain")
     labels = {t: tuple(v) for t, v in manifest["labels"].items()}
     blocks = _blocks(folder / "predictions.parquet", labels, clusters or {}) if not manifest["failed"] else {}
-    known = {"format", "key", "group", "seed", "failed", "labels", "train_counts", "cost"}
+    known = {"format", "key", "group", "seed", "failed", "labels", "train_counts", "class_weights", "cost"}
     return Fit(
         key=manifest["key"], group=Group.parse(manifest["group"]), seed=manifest["seed"], labels=labels,
-        train_counts={t: tuple(v) for t, v in manifest["train_counts"].items()}, blocks=blocks,
+        train_counts={t: tuple(v) for t, v in manifest["train_counts"].items()},
+        class_weights={t: tuple(v) for t, v in manifest.get("class_weights", {}).items()}, blocks=blocks,
         history=pq.ParquetFile(folder / "history.parquet").read(use_threads=False).to_pandas(), cost=manifest["cost"],
         manifest={k: v for k, v in manifest.items() if k not in known}, failed=manifest["failed"], path=folder,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cotrain.errors import InputError
+from cotrain.training.adapters import adapt
 from cotrain.training.marked import Marks, embed, pool
 from cotrain.training.sampling import derived_seed
 
@@ -27,11 +28,13 @@ class Base:
     Attributes:
         model: the classifier.
         pretrained_head: which of its parameters outside the encoder are pretrained.
+        fresh: those of the encoder that no file has: a pooler that was not published.
         entity: the markers of the entity that heads read; None: they read what the architecture has them read.
     """
 
     model: Any
     pretrained_head: frozenset[str]
+    fresh: frozenset[str] = frozenset()
     entity: Marks | None = None
 
     @property
@@ -71,13 +74,14 @@ class SharedClassifier(nn.Module):
         found: torch.Tensor = self.classifier(task)(**inputs).logits
         return found
 
-    def forward(self, task: str, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return the logits; the Trainer wraps this method with its precision, ``logits`` stays as it is."""
-        return self.logits(task, **inputs)
+    def forward(self, tasks: Sequence[str], **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the logits of each task for the same inputs; the Trainer wraps this method with its precision, ``logits`` is as it is."""
+        with self.encoded_once() if len(tasks) > 1 else nullcontext():
+            return {task: self.logits(task, **inputs) for task in tasks}
 
     @contextmanager
     def encoded_once(self) -> Iterator[None]:
-        """Let all heads read the first pass of the encoder: for one batch, without gradients."""
+        """Let all heads read the first pass of the encoder: for one batch."""
         encoder = self.classifiers[0].base_model
         through, own = encoder.forward, encoder.__dict__.get("forward")
         kept: list[Any] = []
@@ -100,22 +104,36 @@ class SharedClassifier(nn.Module):
         """Return every parameter and buffer once, by name, sharing memory with the model."""
         return {**dict(self.named_parameters()), **dict(self.named_buffers())}
 
+    def changing(self) -> dict[str, torch.Tensor]:
+        """Return what training can change: the parameters with gradients, and buffers."""
+        return {name: w for name, w in self.weights().items() if w.requires_grad or not isinstance(w, nn.Parameter)}
+
     @torch.no_grad()
     def restore(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Set every parameter and buffer to the values of ``weights``."""
-        for name, value in self.weights().items():
-            value.copy_(weights[name])
+        """Set parameters and buffers to the values of ``weights``, which has at least all that training can change."""
+        own = self.weights()
+        if lacking := sorted(self.changing().keys() - weights.keys()):
+            raise KeyError(f"there should be weights for {', '.join(lacking[:4])}")
+        for name, value in weights.items():
+            own[name].copy_(value)
 
 
-def build(base: Base, labels: Mapping[str, tuple[str, ...]], seed: int) -> SharedClassifier:
+def build(base: Base, labels: Mapping[str, tuple[str, ...]], seed: int, tuning: str = "full", rank: int = 8) -> SharedClassifier:
     """Return a fresh shared model: a copy of the encoder of ``base`` and new heads.
 
     Args:
         base: is not changed.
         labels: label names of each task.
-        seed: heads derive from (seed, task name).
+        seed: heads derive from (seed, task name), adapters from the seed.
+        tuning, rank: what of the encoder is trained, as ``tuning`` and ``lora_rank`` of Settings.
     """
     encoder = copy.deepcopy(base.model.base_model)
+    if tuning != "full":
+        fresh = {name.removeprefix(base.prefix + ".") for name in base.fresh}
+        for name, weight in encoder.named_parameters():
+            weight.requires_grad_(name in fresh)
+        if tuning == "lora":
+            adapt(encoder, rank, derived_seed(seed, "lora"), fresh)
     if base.entity:
         pool(encoder, base.entity)
     ready = base.model.state_dict()
@@ -159,6 +177,7 @@ def load_base(path: Path, attention: str, special: Sequence[str] = (), pooling: 
     from transformers import AutoModelForSequenceClassification
 
     with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # what no file has is drawn, and alike in every process
         model, report = AutoModelForSequenceClassification.from_pretrained(
             path, attn_implementation=attention, dtype=torch.float32, num_labels=_NOBODY_HAS, ignore_mismatched_sizes=True,
             output_loading_info=True,
@@ -167,7 +186,7 @@ def load_base(path: Path, attention: str, special: Sequence[str] = (), pooling: 
     new = set(report["missing_keys"]) | changed
     outside = {name for name, _ in model.named_parameters() if not name.startswith(model.base_model_prefix + ".")}
     found = embed(model, path, special) if special else None
-    return Base(model, frozenset(outside - new), found if pooling == "entity" else None)
+    return Base(model, frozenset(outside - new), frozenset(new - outside), found if pooling == "entity" else None)
 
 
 def load_classifier(path: Path, attention: str) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +28,6 @@ FORMAT = 1
 ABOUT = "cotrain.json"
 HEADS = "heads.safetensors"
 CARD = "README.md"
-_LONGEST = 80
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Tokens of a batch: 1,024 fill the caches of a core best; beyond 2,048 a CPU was a fifth slower."""
 
@@ -117,21 +114,6 @@ class SharedModel:
     def reading(self, pairs: bool) -> list[str]:
         """Return the tasks served that read pairs of texts, or one text."""
         return [task for task in self.serves if self.entry(task)["has_pair"] == pairs]
-
-
-def folder_name(group: str) -> str:
-    """Return the name of a group as the name of a folder: safe for file systems, short, and its own.
-
-    >>> folder_name("cb+rte")
-    'cb+rte'
-    >>> folder_name("notes/a+b")
-    'notes_a+b-ff622a64'
-    """
-    safe = re.sub(r"[^A-Za-z0-9+_.-]", "_", group)
-    safe = re.sub(r"^[.-]", "_", safe)
-    if safe == group and len(safe) <= _LONGEST:
-        return safe
-    return f"{safe[: _LONGEST - 9]}-{hashlib.sha256(group.encode()).hexdigest()[:8]}"
 
 
 def made_of(folder: Path) -> tuple[str, int, tuple[str, ...]] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.tasks.task import Split
-from cotrain.training.fit import Block, Fit, Floats, Integers, Strings
+from cotrain.training.fit import Block, Fit, Floats, Integers, Strings, unweighted
 
 SELECTIONS = ("macro_f1", "accuracy", "log_loss", "last")
 """What an epoch can be chosen by. Test is scored at every epoch that one of these could choose."""
@@ -62,12 +62,12 @@ def null_bits(train_counts: Sequence[int], gold: Integers) -> float:
     return float(-np.log2(frequency[gold]).mean())
 
 
-def goodness(log2_p: Floats, gold: Integers, train_counts: Sequence[int], by: str | Metric) -> float:
-    """Return how good (n, K) predictions are, higher is better; ``log_loss`` gives −NLL/NLL_null."""
+def goodness(log2_p: Floats, gold: Integers, train_counts: Sequence[int], by: str | Metric, class_weights: Sequence[float] = ()) -> float:
+    """Return how good (n, K) predictions are, higher is better; ``log_loss`` gives −NLL/NLL_null, corrected for ``class_weights``."""
     if callable(by):
         return float(by(gold, log2_p))
     if by == "log_loss":
-        bits = -log2_p[np.arange(len(gold)), gold].mean(dtype=float)
+        bits = -unweighted(log2_p, class_weights)[np.arange(len(gold)), gold].mean(dtype=float)
         return float(-bits / null_bits(train_counts, gold))
     guess = log2_p.argmax(axis=1)
     return float((guess == gold).mean()) if by == "accuracy" else macro_f1(gold, guess, log2_p.shape[1])
@@ -100,7 +100,8 @@ def select_epoch(fit: Fit, by: str | Metric, tasks: Sequence[str] | None = None,
     total = np.zeros(len(epochs))
     for task in members:
         block, keep = fit.blocks[task, "dev"], rows[task]
-        total += [goodness(log2_p[keep], block.gold[keep], fit.train_counts[task], by) for log2_p in block.log2_p]
+        weights = fit.class_weights.get(task, ())
+        total += [goodness(log2_p[keep], block.gold[keep], fit.train_counts[task], by, weights) for log2_p in block.log2_p]
     if callable(by):
         total[~np.isin(epochs, fit.blocks[members[0], "test"].epochs)] = -np.inf
     return int(epochs[int(total.argmax())])

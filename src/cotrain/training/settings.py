@@ -12,6 +12,8 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Schedule = Literal["linear", "constant"]
 Pooling = Literal["first", "entity"]
 Sampling = Literal["proportional", "uniform", "sqrt", "temperature", "explicit"]
+ClassWeights = Literal["none", "balanced"]
+Tuning = Literal["full", "lora", "heads"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Settings:
         temperature: of ``temperature``: a share grows with n^(1/temperature); 1 is proportional, large ones are uniform.
         sampling_cap: of ``temperature``: rows of a task that count at most; 0: all.
         shares: of ``explicit``: task to its share of the batches, of any sum.
+        task_weights: task to the factor of its loss; 1 where none is given.
+        class_weights: ``balanced`` weighs a label in the loss of its task by rows / (labels · rows of the label); scores are
+            corrected for it (METHOD, section 1).
+        tuning: what is trained: ``full``, all of it; ``lora``, low-rank adapters of the linear layers of the encoder, and the heads
+            (Hu et al. 2021); ``heads``, on an encoder that stays as it is.
+        lora_rank: of the adapters of ``lora``, scaled by 2 (alpha is twice the rank).
+        gradient_checkpointing: compute activations again instead of keeping them: less memory, more time, the same numbers.
+        report_to: trackers that are told losses and dev metrics while a fit trains, as Transformers names them (``tensorboard``, …).
     """
 
     model: str
@@ -72,6 +82,12 @@ class Settings:
     temperature: float = 2.0
     sampling_cap: int = 0
     shares: Mapping[str, float] = field(default_factory=dict)
+    task_weights: Mapping[str, float] = field(default_factory=dict)
+    class_weights: ClassWeights = "none"
+    tuning: Tuning = "full"
+    lora_rank: int = 8
+    gradient_checkpointing: bool = False
+    report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         faults = [
@@ -94,6 +110,8 @@ class Settings:
                 ("temperature", "at least 1", self.temperature >= 1),
                 ("sampling_cap", "0 or more", self.sampling_cap >= 0),
                 ("shares", "above 0", all(share > 0 for share in self.shares.values())),
+                ("task_weights", "above 0", all(weight > 0 for weight in self.task_weights.values())),
+                ("lora_rank", "at least 1", self.lora_rank >= 1),
             )
             if not good
         ]

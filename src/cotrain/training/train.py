@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cotrain.choose import choose
+from cotrain.choose import choose, unknown
 from cotrain.errors import InputError, MissingExtra
 from cotrain.tasks.task import Task
 from cotrain.training import encoder, ledger
@@ -99,11 +99,28 @@ def effective(settings: Settings) -> Settings:
         precision = "bf16" if fast() else "fp32"
     if precision == "fp16" and device == "cpu":
         raise InputError("precision fp16 needs a GPU; set precision: auto, bf16 or fp32")
+    if wrong := _trackers(settings.report_to):
+        raise InputError(wrong)
     attention = settings.attention
     if attention == "auto":
         # with dropout there is no fused kernel on the CPU, and composing it inside sdpa is slower than eager
         attention = "eager" if device == "cpu" else "sdpa"
     return replace(settings, device=device, precision=precision, attention=attention)
+
+
+def _trackers(names: Sequence[str]) -> list[str]:
+    """Return what is wrong with trackers: unknown, or not installed."""
+    if not names:
+        return []
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK as KNOWN
+
+    strange = [unknown("tracker of training.report_to", name, KNOWN) for name in names if name not in KNOWN]
+    return strange + [
+        f"tracker {name} of training.report_to is not installed here; install it with pip, or leave it out"
+        for name in names
+        if name in KNOWN and name not in get_available_reporting_integrations()
+    ]
 
 
 def train(
@@ -175,6 +192,8 @@ class _Plan:
         encoder.tokenizer(path, settings.max_length, settings.special_tokens)
         if resolved.pooling == "entity" and (wrong := wrong_pooling(path)):
             raise InputError(wrong)
+        if resolved.gradient_checkpointing and not encoder.can_checkpoint(path):
+            raise InputError(f"model {path.name}: its architecture cannot compute activations again; set gradient_checkpointing: false")
         contents = {name: tasks[name].content() for name in sorted({t for g in groups for t in _all_tasks(g)} & set(tasks))}
         return cls(tasks, resolved, path, encoder.content_hash(path), fits, contents)
 

@@ -50,7 +50,7 @@ class Narrow(nn.Module):
 
 @contextmanager
 def narrowed(model: SharedClassifier, data: Mapping[str, Data], padding: int) -> Iterator[Narrow | None]:
-    """Let ``model`` train only the embeddings that ``data`` use; None where its table is not an ordinary one.
+    """Let ``model`` train only the embeddings that ``data`` use; None where its table is not trained, or no ordinary one.
 
     Exact: the same rows get the same gradients and updates. Afterwards the table is whole again;
     what a model is at the end of an epoch is what ``widened`` shows.
@@ -60,7 +60,8 @@ def narrowed(model: SharedClassifier, data: Mapping[str, Data], padding: int) ->
     """
     encoder = model.classifiers[0].base_model
     whole = encoder.get_input_embeddings()
-    if type(whole) is not nn.Embedding or whole.max_norm is not None or whole.scale_grad_by_freq or whole.sparse:
+    plain = type(whole) is nn.Embedding and whole.max_norm is None and not (whole.scale_grad_by_freq or whole.sparse)
+    if not plain or not whole.weight.requires_grad:
         yield None
         return
     narrow = Narrow(whole, torch.from_numpy(_used(data.values(), whole.num_embeddings, padding)))

@@ -11,6 +11,7 @@ from cotrain.tasks.task import Split, Task
 from cotrain.training.budget import budget, evaluated
 from cotrain.training.group import Group
 from cotrain.training.settings import Settings
+from cotrain.training.together import inputs
 
 CHARACTERS_PER_TOKEN = 4.5
 UPDATE = 100.0
@@ -47,14 +48,15 @@ def work(group: Group, tasks: Mapping[str, Task], settings: Settings, updates: i
 
 def parts(group: Group, tasks: Mapping[str, Task], settings: Settings, updates: int | None) -> Work:
     """Return the most work that a fit can be, by parts."""
-    plan = budget(settings, {t: len(tasks[t].split("train")) for t in group.tasks}, updates)
+    there = inputs(group, tasks)
+    plan = budget(settings, {name: len(rows) for name, rows in there.items()}, updates)
     evaluations = evaluated(settings, plan)
-    train = dev = test = 0.0
+    blank = {member.task for member in group.members if member.variant == "blank"}
+    train = sum(3.0 * len(rows) if name in blank else counted(rows, settings.max_length) for name, rows in there.items())
+    dev = test = 0.0
     for member in group.members:
-        if member.variant == "blank":
-            train += 3 * len(tasks[member.task].split("train"))
+        if member.task in blank:
             continue
-        train += tokens(tasks[member.task], "train", settings.max_length)
         dev += tokens(tasks[member.task], "dev", settings.max_length)
         test += tokens(tasks[member.task], "test", settings.max_length) * (1 if member.variant == "permuted" else min(TESTED, evaluations))
     return Work(plan.updates / plan.per_epoch * train, plan.updates, evaluations * dev + test)
@@ -62,10 +64,14 @@ def parts(group: Group, tasks: Mapping[str, Task], settings: Settings, updates: 
 
 def tokens(task: Task, split: Split, max_length: int) -> float:
     """Return about how many tokens a split has after truncation."""
-    rows = task.split(split)
-    return float((letters(rows, task.has_pair) / CHARACTERS_PER_TOKEN + 3).clip(upper=max_length).sum())
+    return counted(task.split(split), max_length)
 
 
-def letters(rows: pd.DataFrame, has_pair: bool) -> pd.Series:
-    """Return (n,) the letters of each input."""
-    return rows["text"].str.len() + (rows["pair"].str.len() if has_pair else 0)
+def counted(rows: pd.DataFrame, max_length: int) -> float:
+    """Return about how many tokens rows have after truncation."""
+    return float((letters(rows) / CHARACTERS_PER_TOKEN + 3).clip(upper=max_length).sum())
+
+
+def letters(rows: pd.DataFrame) -> pd.Series:
+    """Return (n,) the letters of each input; the second text is empty where there is none."""
+    return rows["text"].str.len() + rows["pair"].str.len()

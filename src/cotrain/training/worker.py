@@ -21,9 +21,11 @@ from cotrain.tasks.task import Split, Task
 from cotrain.training import encoder, ledger
 from cotrain.training.budget import budget
 from cotrain.training.fit import Block, Fit
+from cotrain.training.folders import folder_name
 from cotrain.training.group import Group, Member
 from cotrain.training.leases import lease
 from cotrain.training.settings import Settings
+from cotrain.training.together import inputs, together
 
 EXTRAS = {"weights": "cotrain.training.extras:weights"}
 """Observers by name: functions of (model, tokenizer, epoch, folder) that write into ``extras/NAME`` of a fit."""
@@ -127,11 +129,19 @@ def data_of(member: Member) -> Any:
     return Data(
         train=rows["train"], train_labels=labels["train"], dev=rows["dev"], dev_labels=gold["dev"], test=rows["test"],
         counts=task.train_counts, stop_labels=labels["dev"], variant=member.variant,
+        class_weights=_class_weights(task.train_counts) if _here["settings"].class_weights == "balanced" else (),
     )  # fmt: skip
+
+
+def _class_weights(counts: tuple[int, ...]) -> tuple[float, ...]:
+    """Return what makes each label weigh alike in all: rows / (labels · rows of the label)."""
+    return tuple(sum(counts) / (len(counts) * n) for n in counts)
 
 
 def fit(job: Job, fits: Path) -> Outcome:
     """Make one fit and write it to ``fits``, unless it is there, or another process is at it."""
+    from cotrain.training.checkpoints import Checkpoints
+
     with lease(fits, job.key) as mine:
         if not mine:
             return "busy"
@@ -141,27 +151,26 @@ def fit(job: Job, fits: Path) -> Outcome:
             return "found"
         if there:
             job = replace(job, extras=tuple(sorted({*job.extras, *ledger.extras_of(there)})))
+        kept = fits / f".{job.key}.checkpoint"
         with ledger.being_written(fits, job.key, over=there) as folder:
-            found = make(job, folder)
+            found = make(job, folder, kept)
             if there:
                 ledger.same(ledger.load(there), found)
             ledger.write(found, folder)
+        Checkpoints(kept, {}).forget()
     _give_back()
     return "made"
 
 
-def make(job: Job, folder: Path) -> Fit:
-    """Return one fit; its extras are written below ``folder``."""
-    from cotrain.training import trainer
-    from cotrain.training.model import build
+def make(job: Job, folder: Path, kept: Path | None = None) -> Fit:
+    """Return one fit; its extras are written below ``folder``.
 
-    settings: Settings = _here["settings"]
+    Args:
+        kept: where a long fit is kept while it trains.
+    """
     tasks: Mapping[str, Task] = _here["tasks"]
     data = {member.task: data_of(member) for member in job.group.members}
-    labels = {t: tasks[t].labels for t in data}
-    model = build(_here["base"], labels, job.seed)
-    plan = budget(settings, {t: len(d.train) for t, d in data.items()}, job.updates)
-    record, failed = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, _observer(job, model, folder), folder)
+    record, failed, about = _trained(job, data, folder, kept)
     blocks: dict[Any, Block] = {}
     for task in data if not failed else ():
         for split, stored in (("dev", record.dev[task]), ("test", record.test[task])):
@@ -170,9 +179,56 @@ def make(job: Job, folder: Path) -> Fit:
             log2_p = np.stack([stored[e] for e in epochs]).astype(np.float32)
             blocks[task, split] = Block(ids, ids, tasks[task].gold(split), np.array(epochs, dtype=np.int64), log2_p)  # type: ignore[arg-type]
     return Fit(
-        key=job.key, group=job.group, seed=job.seed, labels=labels, train_counts={t: d.counts for t, d in data.items()},
-        blocks=blocks, history=pd.DataFrame(record.history), cost=record.cost, manifest=manifest(settings), failed=failed,
+        key=job.key, group=job.group, seed=job.seed, labels={t: tasks[t].labels for t in data},
+        train_counts={t: d.counts for t, d in data.items()},
+        class_weights={t: d.class_weights for t, d in data.items() if d.class_weights},
+        blocks=blocks, history=pd.DataFrame(record.history), cost=record.cost, manifest=about, failed=failed,
     )  # fmt: skip
+
+
+def _trained(job: Job, data: Mapping[str, Any], folder: Path, kept: Path | None) -> tuple[Any, str, dict[str, object]]:
+    """Return the record of a fit, why it failed, and its manifest.
+
+    Where memory is short, batches go through the model in parts, of half as many rows each time it is tried again.
+    """
+    from cotrain.training import trainer
+    from cotrain.training.checkpoints import Checkpoints
+    from cotrain.training.evaluations import Record
+    from cotrain.training.model import build
+
+    settings: Settings = _here["settings"]
+    tasks: Mapping[str, Task] = _here["tasks"]
+    plan = budget(settings, {name: len(rows) for name, rows in inputs(job.group, tasks).items()}, job.updates)
+    shared = together(job.group, tasks)
+    rows, about = settings.batch_size, manifest(settings)
+    while True:
+        model = build(_here["base"], {t: tasks[t].labels for t in data}, job.seed, settings.tuning, settings.lora_rank)
+        watch = trainer.Watch(
+            _observer(job, model, folder), folder, Checkpoints(kept, {**about, "host": ""}) if kept else None,
+            (folder.parent.parent / "tracking", f"{folder_name(job.group.name)}.{job.seed}"),
+        )  # fmt: skip
+        try:
+            record, failed = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, shared, watch, rows)
+        except trainer.OutOfMemory:
+            if rows == 1:
+                return Record(cost={"updates": 0.0}), "out of memory, even a row at a time; a smaller max_length needs less", about
+            rows = -(-rows // 2)
+            about = {**about, "rows_at_once": rows}
+            _free(settings.device)
+        else:
+            return record, failed, about
+
+
+def _free(device: str) -> None:
+    """Give memory back that nothing holds any more."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+    _give_back()
 
 
 def _observer(job: Job, model: Any, folder: Path) -> Callable[[int], None] | None:
