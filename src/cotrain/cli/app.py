@@ -46,6 +46,7 @@ Model = Annotated[str | None, typer.Option("--model", help="The encoder: a Hub i
 Update = Annotated[bool, typer.Option("--update", help="Accept that the study of this run folder has changed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result for machines: one line of JSON, and nothing else on stdout.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Fits side by side; 0: as many as the machine has cores for.")]
+Executor = Annotated[str, typer.Option("--executor", help="Where fits are made: local, ray or slurm; default: the study's, or local.")]
 Lm = Annotated[str | None, typer.Option("--lm", help="A language model: of the server at --base-url, else a local folder or a Hub id.")]
 BaseUrl = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="A server that speaks the protocol of OpenAI, as http://127.0.0.1:8000/v1.")
@@ -82,6 +83,7 @@ def _options(
 @app.command(rich_help_panel=WHOLE)
 def demo(
     out: Annotated[Path, typer.Option("--out", help="The run folder.")] = Path("runs/demo"), workers: Workers = 0,
+    executor: Executor = "",
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Train nothing; write the corpora as Anafora, Knowtator and cnlpt folders to copy from.")
     ] = None,
@@ -99,7 +101,7 @@ def demo(
         return
 
     with fits_progress() as progress:
-        outcome = whole(out, workers, progress, say)
+        outcome = whole(out, workers, progress, say, executor)
     _finish(outcome)
 
 
@@ -158,12 +160,14 @@ def check(
 @app.command(rich_help_panel=WHOLE)
 def run(
     study: StudyPath, out: Out = None, set_: Sets = None, data_root: DataRoot = None, model: Model = None,
-    update: Update = False, fits: Fits = None, workers: Workers = 0,
+    update: Update = False, fits: Fits = None, workers: Workers = 0, executor: Executor = "",
 ) -> None:  # fmt: skip
     """Do everything: check, score, relate, group, train, compare, controls on demand, models, report."""
     from cotrain.study.run import run as whole
 
-    opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers)
+    opened = _open(
+        study, out=out, sets=set_, data_root=data_root, model=model, update=update, fits=fits, workers=workers, executor=executor
+    )
     with fits_progress() as progress:
         say(f"study {opened.resolved.name} in {opened.path}")
         outcome = whole(opened, progress, say)
@@ -208,13 +212,14 @@ def score(
     lm: Lm = None, base_url: BaseUrl = None, tasks: OfTasks = None, shot_sets: ShotSets = 0, api: Api = "chat",
     key_from: KeyFrom = "OPENAI_API_KEY", max_requests: MaxRequests = 0, max_tokens: MaxTokens = 0,
     out: Out = None, set_: Sets = None, data_root: DataRoot = None, model: Model = None, update: Update = False, workers: Workers = 0,
+    executor: Executor = "",
 ) -> None:  # fmt: skip
     """Score every held-out row by pointwise V-information; trains the fits that are needed and missing."""
     from cotrain.cli import show
     from cotrain.study import data, steps
 
     models = pairs(trained, "--trained", "TASK=DIR, as cb=models/cb")
-    opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, workers=workers)
+    opened = _open(study, out=out, sets=set_, data_root=data_root, model=model, update=update, workers=workers, executor=executor)
     if models and estimator:
         raise InputError("--trained scores by those models and --estimator by others; leave one out")
     if models:
@@ -394,6 +399,7 @@ def train(
         str | None, typer.Option("--keep", help="Of --for models: of each group the seed that is best on dev, all, or none.")
     ] = None,
     workers: Workers = 0,
+    executor: Executor = "",
 ) -> None:
     """Train the groups of the plans that are not trained yet; nothing is trained twice."""
     from cotrain.cli import show
@@ -405,7 +411,7 @@ def train(
         raise InputError("--for names what to train; leave out the groups")
     if keep and for_ != "models":
         raise InputError("--keep says which models are kept; it belongs to --for models")
-    opened = _open_run(run, "train", workers)
+    opened = _open_run(run, "train", workers, executor)
     if for_ == "models":
         from cotrain.study.models import models
 
@@ -654,7 +660,7 @@ def _open(path: Path, **options: Any) -> Study:
     return open_study(path, **options)
 
 
-def _open_run(path: Path, verb: str, workers: int = 0) -> Study:
+def _open_run(path: Path, verb: str, workers: int = 0, executor: str = "") -> Study:
     """Return the study of a run folder.
 
     Raises:
@@ -666,4 +672,4 @@ def _open_run(path: Path, verb: str, workers: int = 0) -> Study:
         except CotrainError:
             folder = "RUN"
         raise InputError(f"{path} is a study file; {verb} works on the folder of a run: cotrain {verb} {folder}")
-    return _open(path, workers=workers)
+    return _open(path, workers=workers, executor=executor)

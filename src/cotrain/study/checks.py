@@ -21,6 +21,7 @@ from cotrain.tasks.readers.entities import MARKERS, window
 from cotrain.tasks.rendering import columns_of
 from cotrain.tasks.source import ANNOTATED, CLINICAL, SPANS, SPLIT_NAMES, Source
 from cotrain.tasks.task import wrong_name
+from cotrain.training.executors import EXECUTORS
 from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.settings import Settings
 
@@ -28,6 +29,7 @@ _KNOWN: dict[Location, tuple[str, Any]] = {
     ("preset",): ("preset", PRESETS),
     ("goal",): ("goal", get_args(Goal)),
     ("estimator",): ("estimator", ESTIMATORS),
+    ("executor",): ("executor", EXECUTORS),
     ("null",): ("null model", get_args(Null)),
     ("score_by",): ("selection of epochs", EPOCHS),
     ("select",): ("selection of epochs", EPOCHS),
@@ -68,7 +70,7 @@ def _names(values: Mapping[str, Any]) -> _Found:
             found = found.get(part) if isinstance(found, Mapping) else None
         if kind == "preset" and found in NOT_YET:
             yield location, f"preset '{found}' does not exist yet. Known: {', '.join(sorted(known))}"
-        elif found is not None and found not in known:
+        elif found is not None and found not in known and not (kind == "executor" and ":" in found):
             yield location, unknown(kind, found, known)
 
 

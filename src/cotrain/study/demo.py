@@ -14,7 +14,7 @@ from cotrain.study.steps import Show
 from cotrain.study.study import STUDY
 
 
-def demo(out: Path, workers: int = 0, show: Show | None = None, say: Say = lambda line: None) -> Outcome:
+def demo(out: Path, workers: int = 0, show: Show | None = None, say: Say = lambda line: None, executor: str = "") -> Outcome:
     """Return the outcome of the demo in ``out``; the corpora and their study file are written beside it, in ``out-corpora``.
 
     Raises:
@@ -25,7 +25,7 @@ def demo(out: Path, workers: int = 0, show: Show | None = None, say: Say = lambd
     fresh = not (out / STUDY).is_file()
     if fresh or not corpora.is_dir():
         write(corpora)
-    study = open_study(corpora / "study.yaml", out=out, workers=workers)
+    study = open_study(corpora / "study.yaml", out=out, workers=workers, executor=executor)
     say(f"corpora: six tasks in {corpora}")
     study.save_known(known(corpora, data.tasks(study)))
     return run(study, show, say)

@@ -59,7 +59,7 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
     epochs = {folder: select_epoch(fit, study.resolved.select) for folder, (_, fit) in wanted.items()}
     missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], tuple(serving.serves))]
     tasks, settings = data.tasks(study), data.settings(study)
-    how = Options(workers=study.workers, progress=show, extras=("weights",))
+    how = Options(workers=study.workers, executor=study.executor, progress=show, extras=("weights",))
     at_once = study.workers or os.cpu_count() or 1
     # few at a time: weights of every epoch that could be picked lie on the disk until a model is written
     for start in range(0, len(missing), at_once):

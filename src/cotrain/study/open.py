@@ -7,16 +7,19 @@ from pathlib import Path
 
 import yaml
 
+from cotrain.choose import unknown
 from cotrain.errors import ChangedStudy, InputError
 from cotrain.study.changes import changes, kept
 from cotrain.study.presets import Resolved
 from cotrain.study.spec import read
 from cotrain.study.study import FORMAT, INDEX, PLACEMENT, STUDY, Study
+from cotrain.training.executors import EXECUTORS
 
 
 def open_study(
     path: Path, out: Path | None = None, sets: Sequence[str] | None = None, data_root: Path | None = None,
     model: str | None = None, update: bool = False, workers: int = 0, fits: Path | None = None,
+    executor: str = "",
 ) -> Study:  # fmt: skip
     """Return the Study of a study file (its run folder is made or found), or of the run folder of an earlier run.
 
@@ -25,9 +28,10 @@ def open_study(
         out: the run folder; ``runs/NAME`` below the working directory where none is named.
         sets: overrides ``KEY=VALUE`` of the study file.
         update: accept that what determines existing fits has changed.
+        executor: where fits are made, instead of where the study says.
 
     Raises:
-        InputError: faults of the study file, a folder that is no run, private tasks in a shared folder of fits.
+        InputError: faults of the study file, a folder that is no run, private tasks in a shared folder of fits, an unknown executor.
         ChangedStudy: the run folder belongs to a study that differs, and ``update`` is not set.
     """
     if path.is_dir():
@@ -46,7 +50,9 @@ def open_study(
     private = [source.name for source in resolved.sources if source.private]
     if fits and private:
         raise InputError(f"--fits shares fits between studies; not with private tasks ({', '.join(private)})")
-    study = Study(resolved, folder, fits, workers, update)
+    if executor and ":" not in executor and executor not in EXECUTORS:
+        raise InputError(unknown("executor", executor, EXECUTORS))
+    study = Study(resolved, folder, fits, workers, update, executor or resolved.executor)
     return study if path.is_dir() else enter(study)
 
 

@@ -143,6 +143,7 @@ class Resolved:
         paper: follow the paper where it and the method differ: scores on test, groups of tasks that are not learned.
         light_learning_rate: replaces the learning rate where the encoder is light (see ``with_encoder``); None: it does not.
         root: the folder where relative paths of the tasks begin.
+        executor: where fits are made, a name of ``cotrain.training.executors.EXECUTORS``; it changes no number.
         overrides: what a person forced on the command line, in words.
     """
 
@@ -165,6 +166,7 @@ class Resolved:
     paper: bool = False
     light_learning_rate: float | None = None
     root: str = ""
+    executor: str = "local"
     overrides: tuple[str, ...] = ()
 
     @property
@@ -185,7 +187,7 @@ class Resolved:
             "goal": self.goal, "plan": {"by": self.by, "test": self.test, "group_test": self.group_test, **plan},
             "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
             "score_by": self.score_by, "select": self.select, "paper": self.paper, "light_learning_rate": self.light_learning_rate,
-            "root": self.root, "overrides": self.overrides,
+            "root": self.root, "executor": self.executor, "overrides": self.overrides,
         }  # fmt: skip
         return {key: _thawed(value) for key, value in values.items()}
 

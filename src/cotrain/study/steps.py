@@ -76,7 +76,7 @@ def train(study: Study, groups: Iterable[Group], show: Show | None = None, tasks
     data.needs_rows(study, "train")
     data.needs_seeds(study, "train")
     wanted = list(dict.fromkeys(groups))
-    how = How(workers=study.workers, progress=show, arrived=lambda one: data.remember(study, [one]))
+    how = How(workers=study.workers, executor=study.executor, progress=show, arrived=lambda one: data.remember(study, [one]))
     found = fit(wanted, tasks or data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
     return found

@@ -36,8 +36,9 @@ class Study:
         resolved: the study file with its preset, every default written out.
         path: the run folder; nothing of the study lies outside it but the data, the encoder, and ``shared_fits``.
         shared_fits: a folder of fits shared between studies, instead of ``path/fits``.
-        workers: fits side by side; 0: as many as the machine has cores for.
+        workers: fits side by side; 0: as many as the executor has room for.
         update: data and settings may differ from those of the earlier run.
+        executor: where fits are made.
     """
 
     resolved: Resolved
@@ -45,6 +46,7 @@ class Study:
     shared_fits: Path | None = None
     workers: int = 0
     update: bool = False
+    executor: str = "local"
 
     @property
     def fits(self) -> Path:

@@ -35,6 +35,12 @@ def lease(fits: Path, key: str) -> Iterator[bool]:
         file.unlink(missing_ok=True)
 
 
+def held(fits: Path, key: str) -> bool:
+    """Whether a living process trains ``key`` now."""
+    file = fits / f".{key}.lease"
+    return file.exists() and _left_behind(file) is None
+
+
 def _take(file: Path) -> bool:
     """Create the lease; one that was left behind is moved out of the way first."""
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotrain.errors import CotrainError, InputError
-from cotrain.training import encoder, ledger, worker
+from cotrain.training import encoder, leases, ledger, worker
 
 if TYPE_CHECKING:
     from cotrain.training.train import Setup
@@ -32,7 +33,7 @@ class Parcel:
         setup: with the rows.
         encoder: hash of the content of the encoder.
         version: of cotrain.
-        sign: name of a file in the folder of fits; no other folder has one of that name.
+        sign: name of a folder in that of the fits, which has it alone.
     """
 
     setup: Setup
@@ -43,7 +44,7 @@ class Parcel:
 
 @contextmanager
 def sent(setup: Setup, executor: str) -> Iterator[Parcel]:
-    """Yield the parcel of a setup; its sign lies in the folder of fits until the block ends.
+    """Yield the parcel of a setup; its sign, a folder for its owner alone, lies in that of the fits until the block ends.
 
     Raises:
         InputError: private tasks.
@@ -55,12 +56,17 @@ def sent(setup: Setup, executor: str) -> Iterator[Parcel]:
             "each machine that may read the data: they share the run folder, and no fit is made twice"
         )
     setup.fits.mkdir(parents=True, exist_ok=True)
-    sign = setup.fits / f".sign-{secrets.token_hex(8)}"
-    sign.touch()
-    try:
-        yield Parcel(setup, encoder.content_hash(setup.encoder), version("cotrain"), sign.name)
-    finally:
-        sign.unlink(missing_ok=True)
+    for left in setup.fits.glob(".away-*"):
+        if left.is_dir() and not leases.held(setup.fits, left.name[1:]):
+            shutil.rmtree(left, ignore_errors=True)  # of a start that was killed
+    name = f"away-{secrets.token_hex(8)}"
+    folder = setup.fits / f".{name}"
+    with leases.lease(setup.fits, name):
+        folder.mkdir(mode=0o700)
+        try:
+            yield Parcel(setup, encoder.content_hash(setup.encoder), version("cotrain"), folder.name)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _unpacked: list[str] = []
@@ -91,7 +97,7 @@ def _faults(parcel: Parcel) -> Iterator[str]:
     setup = parcel.setup
     if not _seen(setup.fits / parcel.sign):
         yield (
-            f"this worker does not see the run folder: {setup.fits / parcel.sign}, written a moment ago by the machine that started the "
+            f"this worker does not see the run folder: {setup.fits / parcel.sign}, made a moment ago by the machine that started the "
             "training, is not there. Put the run folder on storage that all machines share, at the same path (--out)"
         )
     if (mine := version("cotrain")) != parcel.version:
@@ -110,7 +116,7 @@ def _faults(parcel: Parcel) -> Iterator[str]:
 def _seen(file: Path, seconds: float = NEW) -> bool:
     """Whether a file comes to be seen here."""
     until = time.monotonic() + seconds
-    while not file.is_file():
+    while not file.exists():
         if time.monotonic() >= until:
             return False
         time.sleep(0.1)
