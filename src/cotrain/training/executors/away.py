@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds until a fit that another machine wrote is seen here: shared storage may remember for so long that it was not there."""
-NEW = 10.0
+NEW = 5.0
 """The same for a file that nobody looked for before."""
 
 
@@ -64,7 +64,9 @@ def sent(setup: Setup, executor: str) -> Iterator[Parcel]:
     with leases.lease(setup.fits, name):
         folder.mkdir(mode=0o700)
         try:
-            yield Parcel(setup, encoder.content_hash(setup.encoder), version("cotrain"), folder.name)
+            # workers begin in folders of their own
+            there = replace(setup, fits=setup.fits.absolute(), encoder=setup.encoder.absolute())
+            yield Parcel(there, encoder.content_hash(setup.encoder), version("cotrain"), folder.name)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -95,7 +97,7 @@ def _faults(parcel: Parcel) -> Iterator[str]:
     from cotrain.training.train import effective
 
     setup = parcel.setup
-    if not _seen(setup.fits / parcel.sign):
+    if not _seen(setup.fits / parcel.sign, NEW):
         yield (
             f"this worker does not see the run folder: {setup.fits / parcel.sign}, made a moment ago by the machine that started the "
             "training, is not there. Put the run folder on storage that all machines share, at the same path (--out)"
@@ -113,7 +115,7 @@ def _faults(parcel: Parcel) -> Iterator[str]:
         yield str(error)
 
 
-def _seen(file: Path, seconds: float = NEW) -> bool:
+def _seen(file: Path, seconds: float) -> bool:
     """Whether a file comes to be seen here."""
     until = time.monotonic() + seconds
     while not file.exists():

@@ -44,7 +44,7 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
         died: Counter[str] = Counter()
 
         def submit(job: Job) -> Future[Outcome]:
-            ref = make.remote(parcel.sign, kept, job, setup.fits)
+            ref = make.remote(parcel.sign, kept, job, parcel.setup.fits)
             refs.add(ref)
             future: Future[Outcome] = ref.future()
             future.add_done_callback(lambda _: refs.discard(ref))

@@ -43,7 +43,7 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report, cluster: str = "slurm
     """
     submitit = _submitit(cluster)
     with away.sent(setup, "slurm") as parcel:
-        folder = setup.fits / parcel.sign
+        folder = parcel.setup.fits / parcel.sign
         (folder / PARCEL).write_bytes(pickle.dumps(parcel))
         left = list(jobs)
         while left:
@@ -196,8 +196,8 @@ def _why(undone: Sequence[Job], folder: Path) -> str:
     names = f"{', '.join(map(str, undone[:3]))}{', …' if len(undone) > 3 else ''}"
     if not list(folder.glob("*_log.err")):
         return (
-            f"the SLURM jobs ended and left no log in {folder.parent}, so the machines that they ran on do not see it; put the run folder on "
-            f"storage that all machines share, at the same path (--out). Not made: {names}"
+            f"the SLURM jobs ended and left no log in {folder.parent}, so the machines that they ran on do not see it; put the run folder "
+            f"on storage that all machines share, at the same path (--out). Not made: {names}"
         )
     return (
         f"the SLURM jobs ended before all fits were made ({names}), most often for want of memory or of time; "
