@@ -159,6 +159,18 @@ def test_a_model_that_saw_private_rows_is_not_pushed_whichever_task_is_exported(
         refuse_private(kept("bert", private=True).folder)
 
 
+def test_the_card_of_an_export_says_that_it_has_no_threshold(bert: Any, tmp_path: Path) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(bert.folder, tmp_path / "model"))
+    about = json.loads((folder / "cotrain.json").read_text())
+    about["tasks"]["neg"]["threshold"] = about["tasks"]["two"]["threshold"] = 0.37
+    (folder / "cotrain.json").write_text(json.dumps(about))
+    cards = {task: (export(folder, task, tmp_path / task) / "README.md").read_text() for task in ("neg", "kind")}
+    assert "say yes for neg where its probability is above 0.37" in cards["neg"] and "what other programs say" in cards["neg"]
+    assert "for two" not in cards["neg"] and "0.37" not in cards["kind"]
+
+
 def test_a_model_that_does_not_say_whether_it_is_private_is_not_pushed(bert: Any, tmp_path: Path) -> None:
     import shutil
 

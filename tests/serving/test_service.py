@@ -227,8 +227,25 @@ def test_a_path_that_is_none_is_not_logged(client: Any, caplog: pytest.LogCaptur
     assert "secret" not in ours and "no-fever" not in ours and "GET /health 200" in ours
 
 
+def test_a_threshold_decides_what_is_said_and_not_what_is_probable(model: SharedModel) -> None:
+    from starlette.testclient import TestClient
+
+    from cotrain.serving.service import service
+
+    p = float(model.predict(["w01 w07"], tasks=["neg"])["neg"][0, 1])
+    asked = {"texts": ["w01 w07"], "tasks": ["neg"]}
+    for at, said in ((p - 0.01, "yes"), (p + 0.01, "no")):
+        model.about["tasks"]["neg"]["threshold"] = at
+        with TestClient(service([model])) as client:
+            [answer] = client.post("/predict", json=asked).json()["predictions"]
+            assert client.get("/tasks").json()["neg"]["threshold"] == at
+        assert answer["neg"]["prediction"] == said and answer["neg"]["probs"]["yes"] == pytest.approx(p, abs=1e-5)
+
+
 def test_tasks_health_and_the_page(client: Any) -> None:
-    assert client.get("/tasks").json()["kind"] == {"labels": ["fair", "not so", "off"], "has_pair": False, "group": "helper+kind+neg+two"}
+    assert client.get("/tasks").json()["kind"] == {
+        "labels": ["fair", "not so", "off"], "threshold": None, "has_pair": False, "group": "helper+kind+neg+two",
+    }  # fmt: skip
     assert client.get("/health").json() | {"version": ""} == {"status": "ok", "version": "", "models": 1, "tasks": 3, "waiting_texts": 0}
     page = client.get("/")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -38,6 +38,7 @@ ADDED = {
     "privacy": ("tasks.cb.private=true", "task cb: private: false → true"),
     "the goal": ("goal=better", "goal: fewer → better"),
     "the epoch compared": ("select=last", "select: log_loss → last"),
+    "the thresholds": ("thresholds=dev", "thresholds: half → dev"),
     "the epoch scored": ("score_by=last", "score_by: log_loss → last"),
     "the null model": ("null=finetune", "null: prior → finetune"),
 }

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from cotrain import open_study
+from cotrain import load, open_study
 from cotrain.errors import InputError
+from cotrain.evaluation.thresholds import threshold
 from cotrain.study.models import models, ranked
 from cotrain.study.study import Study
+from cotrain.training.models import made_of
 
 
 @pytest.fixture
@@ -48,6 +52,24 @@ def test_all_keeps_the_other_seeds_beside_the_best_and_none_keeps_nothing(study:
     assert models(study, keep="none") == {} and names(study) == []
     with pytest.raises(InputError, match=r"'bset'\. Did you mean 'best'"):
         models(study, keep="bset")
+
+
+def test_thresholds_of_dev_stand_in_the_models_of_a_study_that_wants_them(study: Study) -> None:
+    likeliest = {folder: made_of(folder) for folder in models(study)}
+    wanting = replace(study, resolved=replace(study.resolved, thresholds="dev"))
+    for folder, serving in models(wanting).items():
+        fit, (key, epoch, at) = ranked(study, serving)[0], made_of(folder) or ("", 0, {})
+        assert (key, epoch) == (likeliest[folder] or ())[:2] and at.keys() == set(serving.serves)
+        shared = load(folder, "cpu", "fp32")
+        for task in serving.serves:
+            block = fit.blocks[task, "dev"]
+            assert (at[task] is None) == (len(fit.labels[task]) != 2)
+            if at[task] is not None:
+                assert at[task] == threshold("macro_f1", block.gold, block.at(epoch))
+                assert f"for {task} where its probability is above {at[task]:g}, chosen on dev" in (folder / "README.md").read_text()
+                p = np.array([[0.99 - at[task], 0.01 + at[task]], [1 - at[task], at[task]]])
+                assert shared.decide(task, p).tolist() == [1, 0]
+    assert {folder: made_of(folder) for folder in models(study)} == likeliest, "without them it is as before"
 
 
 def test_the_card_has_the_numbers_of_the_comparison_and_the_hub_reads_them(study: Study) -> None:

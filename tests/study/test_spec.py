@@ -158,6 +158,7 @@ FAULTS = {
         "the estimator crossfit trains, and the preset instant has no seeds: name some, or use the probe"
     ),
     "an unknown null model": ("null: priors", "unknown null model 'priors'. Did you mean 'prior'? Known: finetune, prior"),
+    "an unknown way to choose thresholds": ("thresholds: deb", "unknown way to choose thresholds 'deb'. Did you mean 'dev'?"),
     "an unknown epoch to score": ("score_by: lost", "unknown selection of epochs 'lost'. Did you mean 'last'?"),
     "an unknown epoch to compare": ("select: macro_f2", "unknown selection of epochs 'macro_f2'. Did you mean 'macro_f1'?"),
     "an unknown metric": ("metric: acuracy", "unknown metric 'acuracy'. Did you mean 'accuracy'?"),

@@ -118,11 +118,11 @@ def test_the_folder_says_what_it_is(world: World) -> None:
     assert about["tasks"]["one"]["labels"] == list(LABELS)
     assert about["tasks"]["two/b"] | {"content": ""} == {
         "labels": ["no", "yes"], "has_pair": True, "served": True, "private": False, "text": "{a} {b}", "pair": "c",
-        "window": None, "content": "",
+        "window": None, "reader": {"format": "tabular", "column": "label"}, "content": "", "threshold": None,
     }  # fmt: skip
     assert about["tasks"]["off"]["served"] is False
     assert about["tasks"]["one"]["content"] == world.tasks["one"].content()
-    assert made_of(world.folder) == (world.fit.key, world.epoch, ("two/b", "one"))
+    assert made_of(world.folder) == (world.fit.key, world.epoch, {"two/b": None, "one": None})
     card = (world.folder / "README.md").read_text()
     assert "fair, not so, off" in card and "0.512" in card and "A and B look alike." in card and "trial" in card
 
@@ -150,7 +150,7 @@ def test_the_encoder_of_a_model_serves_as_an_encoder(world: World) -> None:
 def test_writing_again_replaces_the_model_whole(world: World, copy: Path) -> None:
     epoch = int(world.fit.blocks["one", "test"].epochs[-1])
     write(world.fit, epoch, world.tasks, world.settings, copy, serves=["off"])
-    assert made_of(copy) == (world.fit.key, epoch, ("off",))
+    assert made_of(copy) == (world.fit.key, epoch, {"off": None})
     assert load(copy).tasks == ("off", "one", "two/b")
     assert [f.name for f in copy.parent.iterdir()] == ["copy"]
 

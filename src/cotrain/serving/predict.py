@@ -38,7 +38,7 @@ def predict(shared: SharedModel, inputs: Inputs, start: int = 0) -> Iterator[pd.
             found = shared.predict(part.texts[chosen], part.pairs[chosen] if part.pairs is not None else None, tasks=part.tasks)
             for task, p in found.items():
                 labels = shared.labels(task)
-                columns[task] = pd.Series(np.array(labels, dtype=object)[p.argmax(axis=1)], dtype=object)
+                columns[task] = pd.Series(np.array(labels, dtype=object)[shared.decide(task, p)], dtype=object)
                 columns |= {f"{task}:{label}": p[:, k].astype(np.float32) for k, label in enumerate(labels)}
         yield pd.DataFrame(columns)
 
@@ -108,8 +108,9 @@ def lines(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _key(shared: SharedModel, inputs: Inputs) -> str:
-    """Return the hash of what determines an output: the model, its precision, the tasks, the rows."""
-    digest = hashlib.sha256(json.dumps([shared.about["files"], shared.precision, [part.tasks for part in inputs.parts]]).encode())
+    """Return the hash of what determines an output: the model, its precision, the tasks and their thresholds, the rows."""
+    tasks = [[(task, shared.entry(task)["threshold"]) for task in part.tasks] for part in inputs.parts]
+    digest = hashlib.sha256(json.dumps([shared.about["files"], shared.precision, tasks]).encode())
     for column in (inputs.rows, *(texts for part in inputs.parts for texts in (part.texts, part.pairs or []))):
         for value in column:
             digest.update(f"{len(value)} {value}".encode())

@@ -53,7 +53,7 @@ class Document(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The likeliest label of a task, and the probability of each."""
+    """The label of a task, and the probability of each: the likeliest one, or by the task's threshold."""
 
     prediction: str
     probs: dict[str, float]
@@ -66,9 +66,10 @@ class Predictions(BaseModel):
 
 
 class ServedTask(BaseModel):
-    """What a task says and reads, and the group whose model serves it."""
+    """What a task says and reads, and the group whose model serves it; the second of two labels is given above a threshold."""
 
     labels: list[str]
+    threshold: float | None
     has_pair: bool
     group: str
 

@@ -74,11 +74,12 @@ class Served:
         return found
 
     def told(self, found: Iterable[Found], n: int) -> list[dict[str, Any]]:
-        """Return per text the likeliest label of each task and the probability of each label, from (n, K) probabilities."""
+        """Return per text the label of each task and the probability of each label, from (n, K) probabilities."""
         told: list[dict[str, Any]] = [{} for _ in range(n)]
         for of_task in found:
             for task, p in of_task.items():
-                labels = self.models[self.by[task]].labels(task)
-                for line, best, probabilities in zip(told, p.argmax(axis=1).tolist(), np.round(p, 7).tolist(), strict=True):
+                model = self.models[self.by[task]]
+                labels = model.labels(task)
+                for line, best, probabilities in zip(told, model.decide(task, p).tolist(), np.round(p, 7).tolist(), strict=True):
                     line[task] = {"prediction": labels[best], "probs": dict(zip(labels, probabilities, strict=True))}
         return told

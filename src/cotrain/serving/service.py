@@ -91,7 +91,10 @@ def service(models: Sequence[SharedModel], seconds: float = 0.003, ready: Callab
         """Say what is served."""
         return {
             task: ServedTask(
-                labels=list(served.models[k].labels(task)), has_pair=served.has_pair(task), group=served.models[k].about["group"]
+                labels=list(served.models[k].labels(task)),
+                threshold=served.models[k].entry(task)["threshold"],
+                has_pair=served.has_pair(task),
+                group=served.models[k].about["group"],
             )
             for task, k in served.by.items()
         }

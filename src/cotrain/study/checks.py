@@ -9,6 +9,7 @@ from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
+from cotrain.evaluation.thresholds import CHOSEN as THRESHOLDS
 from cotrain.grouping import SELECTIONS
 from cotrain.grouping.controls import wrong
 from cotrain.grouping.options import Options
@@ -33,6 +34,7 @@ _KNOWN: dict[Location, tuple[str, Any]] = {
     ("null",): ("null model", get_args(Null)),
     ("score_by",): ("selection of epochs", EPOCHS),
     ("select",): ("selection of epochs", EPOCHS),
+    ("thresholds",): ("way to choose thresholds", THRESHOLDS),
     ("metric",): ("metric", METRICS),
     ("plan", "by"): ("method", METHODS),
     ("plan", "test"): ("pair test", TESTS),

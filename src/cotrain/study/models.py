@@ -11,6 +11,7 @@ import numpy as np
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
+from cotrain.evaluation.thresholds import threshold
 from cotrain.grouping.plan import Serving
 from cotrain.study import data
 from cotrain.study.steps import Show
@@ -57,7 +58,7 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
         if old not in wanted and (old / ABOUT).is_file():
             shutil.rmtree(old)
     epochs = {folder: select_epoch(fit, study.resolved.select) for folder, (_, fit) in wanted.items()}
-    missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], tuple(serving.serves))]
+    missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], _thresholds(study, serving, fit))]
     tasks, settings = data.tasks(study), data.settings(study)
     how = Options(workers=study.workers, executor=study.executor, progress=show, extras=("weights",))
     at_once = study.workers or os.cpu_count() or 1
@@ -74,7 +75,7 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
                 again = made[serving.group, fit.seed]
                 ledger.same(fit, again)
                 write(again, epochs[folder], tasks, settings, folder, serves=serving.serves, sources=study.resolved.sources,
-                      card=_card(study, serving))  # fmt: skip
+                      card=_card(study, serving), thresholds=_thresholds(study, serving, fit))  # fmt: skip
     study.close(study.models)
     return {folder: serving for folder, (serving, _) in wanted.items()}
 
@@ -96,6 +97,16 @@ def ranked(study: Study, serving: Serving) -> list[Fit]:
         return float(np.mean([goodness(block.at(epoch), block.gold, fit.train_counts[task], by) for task, block in blocks]))
 
     return sorted(fits, key=dev, reverse=True)
+
+
+def _thresholds(study: Study, serving: Serving, fit: Fit) -> dict[str, float | None]:
+    """Return by task served the threshold that is best on dev, where the study wants one and the task has two labels."""
+    metrics = {task: source.metric for source in study.resolved.sources for task in source.tasks}
+    wanted = [task for task in serving.serves if study.resolved.thresholds == "dev" and len(fit.labels[task]) == 2]
+    epoch = select_epoch(fit, study.resolved.select)
+    blocks = {task: fit.blocks[task, "dev"] for task in wanted}
+    found = {task: threshold(metrics[task], block.gold, block.at(epoch)) for task, block in blocks.items()}
+    return {task: found.get(task) for task in serving.serves}
 
 
 def _card(study: Study, serving: Serving) -> dict[str, object]:

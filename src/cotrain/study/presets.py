@@ -135,6 +135,7 @@ class Resolved:
         null: what PVI is measured against: ``prior`` label frequencies, or a ``finetune``-d blank encoder.
         score_by: the epoch that is scored.
         select: the epoch that is compared.
+        thresholds: which label a kept model gives of two: ``half``, the likeliest, or by a threshold chosen on ``dev``.
         by: the method that relates tasks.
         test: of pairs of tasks.
         group_test: of three tasks or more.
@@ -158,6 +159,7 @@ class Resolved:
     null: Null = "prior"
     score_by: str = "log_loss"
     select: str = "macro_f1"
+    thresholds: str = "half"
     by: str = "pvi"
     test: str = "welch"
     group_test: str = "welch_anova"
@@ -186,7 +188,8 @@ class Resolved:
             "name": self.name, "preset": self.preset, "model": training.pop("model"), "tasks": tasks, "splits": asdict(self.cut),
             "goal": self.goal, "plan": {"by": self.by, "test": self.test, "group_test": self.group_test, **plan},
             "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
-            "score_by": self.score_by, "select": self.select, "paper": self.paper, "light_learning_rate": self.light_learning_rate,
+            "score_by": self.score_by, "select": self.select, "thresholds": self.thresholds,
+            "paper": self.paper, "light_learning_rate": self.light_learning_rate,
             "root": self.root, "executor": self.executor, "overrides": self.overrides,
         }  # fmt: skip
         return {key: _thawed(value) for key, value in values.items()}

@@ -42,7 +42,7 @@ def model_card(about: Mapping[str, Any], card: Mapping[str, Any], name: str) -> 
         *_part("Data", _table(("task", "rows of train, dev, test", "private", "sha256 of its rows"), (
             (t, _rows(card.get("rows", {}).get(t, {})), "yes" if e["private"] else "no", f"`{e['content']}`") for t, e in tasks.items()
         ))),
-        *_part("Limits", [f"- {sentence}" for sentence in _limits(about, results)]),
+        *_part("Limits", [f"- {sentence}" for sentence in (*_limits(about, results), *_thresholds(tasks))]),
         *_part("Use", [
             "```", f"cotrain predict {name} rows.jsonl --out predictions.parquet",
             f"cotrain export {name} --task {first} --to FOLDER", "```",
@@ -58,7 +58,7 @@ def export_card(about: Mapping[str, Any], task: str, labels: Sequence[str], use:
         [f"A classifier of {', '.join(labels)}: the head of task {task} on the encoder of the shared model",
          f"{about['group']} (seed {about['seed']}, epoch {about['epoch']}), exported by cotrain."],
         ["```python", use, "```"],
-        *_part("Limits", [f"- {sentence}" for sentence in _limits(about, ())]),
+        *_part("Limits", [f"- {sentence}" for sentence in (*_limits(about, ()), *_thresholds({task: about["tasks"][task]}))]),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -127,6 +127,16 @@ def _limits(about: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> I
         yield f"That sharing did no harm is not shown for {', '.join(unsure)}."
     if private:
         yield f"The rows of {', '.join(private)} are private, and weights can hold traces of rows: do not publish the model."
+
+
+def _thresholds(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the thresholds of tasks, and that they are not what was tested."""
+    for task, entry in tasks.items():
+        if entry["threshold"] is not None:
+            yield (
+                f"cotrain predict and serve say {entry['labels'][1]} for {task} where its probability is above {entry['threshold']:g}, "
+                "chosen on dev. The study tested the likeliest label, which is what other programs say."
+            )
 
 
 def _part(heading: str, lines: list[str]) -> list[list[str]]:

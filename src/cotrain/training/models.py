@@ -28,6 +28,8 @@ FORMAT = 1
 ABOUT = "cotrain.json"
 HEADS = "heads.safetensors"
 CARD = "README.md"
+_UNSAID = {"private": True, "window": None, "reader": None, "threshold": None}
+"""What a task is that a model of an earlier version does not say; nobody said that it is not private."""
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Tokens of a batch: 1,024 fill the caches of a core best; beyond 2,048 a CPU was a fifth slower."""
 
@@ -40,7 +42,7 @@ class SharedModel:
         about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``special_tokens``,
             ``pooling``, ``serves`` and, per task, ``labels``, ``has_pair``, ``served``, ``private``, ``text`` and ``pair``
             (templates), ``window`` (around an entity between markers), ``reader`` (how its rows were read, without places),
-            ``content`` (hash of its rows).
+            ``content`` (hash of its rows), ``threshold`` (of the second of two labels, or None).
         model: the SharedClassifier.
         tokens: the tokenizer.
         precision: ``fp32`` gives the numbers of the study, ``bf16`` about the same sooner.
@@ -64,6 +66,12 @@ class SharedModel:
     def labels(self, task: str) -> tuple[str, ...]:
         """Return the K label names of a task, in the order of the columns of ``predict``."""
         return tuple(self.entry(task)["labels"])
+
+    def decide(self, task: str, p: np.ndarray) -> np.ndarray:
+        """Return the (n,) places of the labels that (n, K) probabilities of a task give: the likeliest, or the second of two where it is
+        above the threshold of the task."""
+        at = self.entry(task)["threshold"]
+        return np.asarray(p.argmax(axis=1) if at is None else (p[:, 1] > at).astype(int))
 
     def entry(self, task: str) -> Mapping[str, Any]:
         """Return what is known of a task.
@@ -116,18 +124,19 @@ class SharedModel:
         return [task for task in self.serves if self.entry(task)["has_pair"] == pairs]
 
 
-def made_of(folder: Path) -> tuple[str, int, tuple[str, ...]] | None:
-    """Return the key of the fit, the epoch and the served tasks of a model folder; None where there is no whole model."""
+def made_of(folder: Path) -> tuple[str, int, dict[str, float | None]] | None:
+    """Return the key of the fit, the epoch and the served tasks with their thresholds; None where there is no whole model."""
     try:
         about = json.loads((folder / ABOUT).read_text())
-        return (about["key"], about["epoch"], tuple(about["serves"])) if not _damage(folder, about, contents=False) else None
+        served = {task: about["tasks"][task].get("threshold") for task in about["serves"]}
+        return (about["key"], about["epoch"], served) if not _damage(folder, about, contents=False) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def write(
     fit: Fit, epoch: int, tasks: Mapping[str, Task], settings: Settings, to: Path, *, serves: Iterable[str] | None = None,
-    sources: Sequence[Source] = (), card: Mapping[str, Any] | None = None,
+    sources: Sequence[Source] = (), card: Mapping[str, Any] | None = None, thresholds: Mapping[str, float | None] | None = None,
 ) -> Path:  # fmt: skip
     """Return the folder ``to`` with the model of one epoch of ``fit``, which has the extra ``weights``.
 
@@ -137,6 +146,7 @@ def write(
         serves: the tasks that the model is meant for; all real members by default. Every real member keeps its head.
         sources: of the tasks, for their templates.
         card: what the model card says besides, as ``cotrain.training.cards`` takes it.
+        thresholds: of tasks of two labels the probability above which the second one is given, instead of the likeliest.
 
     Raises:
         InputError: no weights of that epoch; files of the fit that are damaged; a full disk.
@@ -167,7 +177,10 @@ def write(
             "format": FORMAT, "group": fit.group.name, "seed": fit.seed, "epoch": epoch, "key": fit.key,
             "encoder": {"name": _shown(settings.model), "sha256": encoder.content_hash(path)},
             "max_length": settings.max_length, "special_tokens": list(settings.special_tokens), "pooling": settings.pooling,
-            "tasks": {task: _about(tasks[task], fit, task in served, sources) for task in fit.group.real},
+            "tasks": {
+                task: {**_about(tasks[task], fit, task in served, sources), "threshold": (thresholds or {}).get(task)}
+                for task in fit.group.real
+            },
             "serves": served, "made_with": fit.manifest.get("versions", {}),
         }  # fmt: skip
         (folder / CARD).write_text(model_card(about, card or {}, to.name), encoding="utf-8")
@@ -223,9 +236,8 @@ def read_about(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
         if about["format"] > FORMAT:
             raise InputError(f"model {folder}: of format {about['format']}; this version reads up to {FORMAT}: update cotrain")
-        # a model of before this was kept does not say that it is not private
         about.setdefault("pooling", "first")
-        about["tasks"] = {task: {"private": True, "window": None, "reader": None, **entry} for task, entry in about["tasks"].items()}
+        about["tasks"] = {task: {**_UNSAID, **entry} for task, entry in about["tasks"].items()}
         wrong = _damage(folder, about)
     except FileNotFoundError:
         raise InputError(f"model {folder}: there should be a {ABOUT}; found none, so it is no model of cotrain") from None
