@@ -48,7 +48,7 @@ def probe(basis: Basis) -> Scores:
         sources.setdefault((task.source or task.name, task.has_pair), []).append(task)
     for (_, has_pair), tasks in sources.items():
         needed = pd.concat([task.split(split) for task in tasks for split in ("train", basis.split)]).drop_duplicates(["text", "pair"])
-        known = frozen.features(encoder.encode(needed, has_pair, tokens, settings.max_length))
+        known = frozen.features(encoder.encode(needed, has_pair, tokens, settings.max_length, settings.long_texts))
         place = {text: i for i, text in enumerate(zip(needed["text"], needed["pair"], strict=True))}
         for task in tasks:
             train, held_out = task.split("train"), task.split(basis.split)

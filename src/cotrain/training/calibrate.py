@@ -19,6 +19,7 @@ from cotrain.tasks.task import SPLITS, Task
 from cotrain.training import encoder
 from cotrain.training.budget import Budget, budget, evaluated, likely
 from cotrain.training.group import Group
+from cotrain.training.long import spread
 from cotrain.training.settings import Settings
 from cotrain.training.work import CHARACTERS_PER_TOKEN, SCORED, TESTED, UPDATE, Work, letters, parts, tokens
 
@@ -171,14 +172,14 @@ def _measure(tasks: Mapping[str, Task], settings: Settings, path: Path, asked: f
     if (more := int(2 * _SECONDS / seconds)) > 2:
         seconds, done = run(min(more, _BATCHES))
     training = seconds / done
-    every = [(t, row) for t, d in data.items() for row in (*d.dev, *d.test)]
-    share = min(1.0, _SECONDS / 2 / (SCORED * training * guessed * _length(row for _, row in every)))
+    every = spread(row for d in data.values() for row in (*d.dev, *d.test))[0]
+    share = min(1.0, _SECONDS / 2 / (SCORED * training * guessed * _length(every)))
     began, scored = time.perf_counter(), 0
     for t, d in data.items():
         rows = [*d.dev, *d.test]
         rows = rows[: max(1, round(share * len(rows)))]
         predict(model, t, rows, tokenizer)
-        scored += _length(rows)
+        scored += _length(spread(rows)[0])
     return training, (time.perf_counter() - began) / (guessed * scored), start
 
 

@@ -14,6 +14,14 @@ LICENCE = "unknown"
 """Until the owner writes another one: data and encoder have licences, and neither is known here."""
 
 
+_LONG = {
+    "beginning": "Inputs are cut after {} tokens.",
+    "head_tail": "Of inputs above {} tokens the beginning and the end are read. Other programs cut them at their end.",
+    "windows": "Inputs above {} tokens are read in windows, whose log-probabilities are averaged. Other programs cut them at their end.",
+}
+"""What becomes of long inputs, by how the model was trained."""
+
+
 def model_card(about: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
     """Return the card of a shared model: what it is, its data, its numbers beside others, its limits, how it is used.
 
@@ -117,7 +125,7 @@ def _controls(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 def _limits(about: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what the model cannot do, or was not shown to."""
     private = [task for task, entry in about["tasks"].items() if entry["private"]]
-    yield f"Inputs are cut after {about['max_length']} tokens."
+    yield _LONG[about["long_texts"]].format(about["max_length"])
     if set(MARKERS) <= set(about["special_tokens"]):
         before, after = MARKERS
         yield f"What is judged stands between {before} and {after} in the text. Other programs cut long texts at their end, not around it."

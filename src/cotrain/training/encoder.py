@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 from cotrain.errors import InputError, MissingExtra
 from cotrain.tasks.readers.entities import has_entity
+from cotrain.training.long import Row, head_and_tail, windows
 from cotrain.training.marked import add, cut, marks
+from cotrain.training.settings import LongTexts
 
 _CONTENT = (
     "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -204,24 +206,32 @@ def can_checkpoint(path: Path) -> bool:
     return bool((known[0] if isinstance(known, tuple) else known).supports_gradient_checkpointing)
 
 
-def encode(task_rows: Any, has_pair: bool, tokens: Any, max_length: int) -> list[dict[str, list[int]]]:
+def encode(task_rows: Any, has_pair: bool, tokens: Any, max_length: int, long_texts: LongTexts = "beginning") -> list[Row]:
     """Return the token ids of each row (table with ``text`` and ``pair``), unpadded; longer ones are cut.
 
-    A row with an entity between markers, where those are tokens, keeps the entity and what stands around it, others their beginning.
+    A row with an entity between markers, where those are tokens, keeps the entity and what stands around it; others what
+    ``long_texts`` says: their beginning, beginning and end, or all in ``Windows``.
     """
     texts = task_rows["text"].astype(str).tolist()
     pairs = task_rows["pair"].astype(str).tolist() if has_pair else None
     if not texts:
         return []
     batch = tokens(texts, pairs, truncation=True, max_length=max_length)
-    rows = [{key: batch[key][i] for key in batch} for i in range(len(texts))]
-    if found := marks(tokens):
-        for i, row in enumerate(rows):
-            if len(row["input_ids"]) >= max_length and has_entity(texts[i]):
-                both = (texts[i], pairs[i]) if pairs else (texts[i],)
-                whole = dict(tokens(*both, truncation=True, max_length=_WHOLE))
-                alone = [tokens(text, add_special_tokens=False, truncation=True, max_length=_WHOLE)["input_ids"] for text in both]
-                shorter = cut(whole, alone[0], alone[1] if pairs else [], found, max_length)
-                if len(shorter["input_ids"]) <= max_length:  # else there is no room for two markers
-                    rows[i] = shorter
+    rows: list[Row] = [{key: batch[key][i] for key in batch} for i in range(len(texts))]
+    found, other = marks(tokens), {"head_tail": head_and_tail, "windows": windows}.get(long_texts)
+    for i, row in enumerate(rows):
+        around = found if found and has_entity(texts[i]) else None
+        if len(row["input_ids"]) < max_length or not (around or other):
+            continue
+        both = (texts[i], pairs[i]) if pairs else (texts[i],)
+        whole = dict(tokens(*both, truncation=True, max_length=_WHOLE))
+        if len(whole["input_ids"]) <= max_length:
+            continue
+        text, pair = [tokens(one, add_special_tokens=False, truncation=True, max_length=_WHOLE)["input_ids"] for one in (*both, "")[:2]]
+        if around:
+            shorter = cut(whole, text, pair, around, max_length)
+            if len(shorter["input_ids"]) <= max_length:  # else there is no room for two markers
+                rows[i] = shorter
+        elif other:
+            rows[i] = other(whole, text, pair, max_length)
     return rows

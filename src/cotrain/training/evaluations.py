@@ -15,8 +15,9 @@ import torch
 from cotrain.tasks.task import Split
 from cotrain.training.budget import Budget
 from cotrain.training.fit import unweighted
+from cotrain.training.long import Row
 from cotrain.training.model import SharedClassifier
-from cotrain.training.scoring import Row, predict, predict_several
+from cotrain.training.scoring import predict, predict_several
 from cotrain.training.selection import SELECTIONS, goodness
 from cotrain.training.settings import Settings
 from cotrain.training.together import Together

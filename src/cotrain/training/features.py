@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from cotrain.training.long import Row, joined, spread
 from cotrain.training.model import load_base
-from cotrain.training.scoring import Row, lowered, pad
+from cotrain.training.scoring import lowered, pad
 from cotrain.training.settings import Settings
 
 _ON_CPU, _ELSEWHERE = 32, 256
@@ -28,7 +29,8 @@ class Encoder:
         self.tokens, self.settings = tokens, settings
 
     def features(self, rows: Sequence[Row]) -> np.ndarray:
-        """Return (n, d) float32: per row of token ids the mean of the last layer over its tokens (mask-mean)."""
+        """Return (n, d) float32: per row of token ids the mean of the last layer over its tokens (mask-mean), and over its windows."""
+        rows, owners = spread(rows)
         order = np.argsort([len(row["input_ids"]) for row in rows], kind="stable")
         on_cpu = self.settings.device == "cpu"
         size = _ON_CPU if on_cpu else _ELSEWHERE
@@ -36,7 +38,7 @@ class Encoder:
         # a batch per core: threads inside of one would wait for each other wherever the machine does something else
         with ThreadPoolExecutor((on_cpu and os.cpu_count()) or 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             found = np.concatenate(list(pool.map(self._of_batch, batches)))
-        return found[np.argsort(order, kind="stable")]
+        return joined(found[np.argsort(order, kind="stable")], owners)
 
     @torch.inference_mode()
     def _of_batch(self, rows: Sequence[Row]) -> np.ndarray:

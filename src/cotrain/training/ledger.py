@@ -29,7 +29,8 @@ FORMAT = 1
 CHECKSUMS = "checksums.json"
 NUMERICS = 3
 """Raised whenever a change of our own code changes the numbers of a fit."""
-_LATER = {"special_tokens": (), "pooling": "first", "task_weights": {}, "class_weights": "none", "tuning": "full", "lora_rank": 8}
+_LATER = {"special_tokens": (), "pooling": "first", "task_weights": {}, "class_weights": "none", "tuning": "full", "lora_rank": 8,
+          "long_texts": "beginning", "evaluate_from": 0}  # fmt: skip
 _ELSEWHERE = ("model", "device", "gradient_checkpointing", "report_to")
 """Settings that are no part of a key: the content of the model is; the device is told in the manifest, and mixed ones by the report;
 the others change no number."""

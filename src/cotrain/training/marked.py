@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cotrain.tasks.readers.entities import MARKERS, has_entity
+from cotrain.training.long import place
 
 
 class Marks(NamedTuple):
@@ -69,20 +70,15 @@ def cut(row: Mapping[str, list[int]], text: Sequence[int], pair: Sequence[int], 
         text, pair: the token ids of each text alone, without what the tokenizer adds.
     """
     ids = row["input_ids"]
-    start = _place(ids, text, 0)
+    start = place(ids, text, 0)
     begin = start + text.index(found.begin)
     end = ids.index(found.end, begin)
-    second = _place(ids, pair, start + len(text))
+    second = place(ids, pair, start + len(text))
     around = [*range(start, begin), *range(end + 1, start + len(text))]
     around.sort(key=lambda i: max(begin - i, i - end), reverse=True)
     goes = [*around, *reversed(range(second, second + len(pair))), *reversed(range(begin + 1, end))]
     gone = set(goes[: max(0, len(ids) - max_length)])
     return {name: [value for i, value in enumerate(values) if i not in gone] for name, values in row.items()}
-
-
-def _place(ids: Sequence[int], part: Sequence[int], start: int) -> int:
-    """Return where a text begins in its row."""
-    return next(i for i in range(start, len(ids) + 1) if ids[i : i + len(part)] == part)
 
 
 def lost(rows: Iterable[Mapping[str, list[int]]], texts: Iterable[str], tokens: Any) -> int:

@@ -39,9 +39,9 @@ class SharedModel:
     """One encoder with a head per task, ready to predict.
 
     Attributes:
-        about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``special_tokens``,
-            ``pooling``, ``serves`` and, per task, ``labels``, ``has_pair``, ``served``, ``private``, ``text`` and ``pair``
-            (templates), ``window`` (around an entity between markers), ``reader`` (how its rows were read, without places),
+        about: what ``cotrain.json`` says: ``group``, ``seed``, ``epoch``, ``key``, ``max_length``, ``long_texts``,
+            ``special_tokens``, ``pooling``, ``serves`` and, per task, ``labels``, ``has_pair``, ``served``, ``private``, ``text``
+            and ``pair`` (templates), ``window`` (around an entity between markers), ``reader`` (how its rows were read, without places),
             ``content`` (hash of its rows), ``threshold`` (of the second of two labels, or None).
         model: the SharedClassifier.
         tokens: the tokenizer.
@@ -111,7 +111,7 @@ class SharedModel:
         if faults:
             raise InputError(faults)
         table = pd.DataFrame({"text": list(texts), "pair": list(pairs or [""] * len(texts))}, dtype=object)
-        rows = encoder.encode(table, pairs is not None, self.tokens, self.about["max_length"])
+        rows = encoder.encode(table, pairs is not None, self.tokens, self.about["max_length"], self.about["long_texts"])
         if not rows:
             return {task: np.empty((0, len(self.labels(task)))) for task in chosen}
         device = self.model.device
@@ -176,7 +176,8 @@ def write(
         about = {
             "format": FORMAT, "group": fit.group.name, "seed": fit.seed, "epoch": epoch, "key": fit.key,
             "encoder": {"name": _shown(settings.model), "sha256": encoder.content_hash(path)},
-            "max_length": settings.max_length, "special_tokens": list(settings.special_tokens), "pooling": settings.pooling,
+            "max_length": settings.max_length, "long_texts": settings.long_texts,
+            "special_tokens": list(settings.special_tokens), "pooling": settings.pooling,
             "tasks": {
                 task: {**_about(tasks[task], fit, task in served, sources), "threshold": (thresholds or {}).get(task)}
                 for task in fit.group.real
@@ -236,7 +237,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
         if about["format"] > FORMAT:
             raise InputError(f"model {folder}: of format {about['format']}; this version reads up to {FORMAT}: update cotrain")
-        about.setdefault("pooling", "first")
+        about = {"pooling": "first", "long_texts": "beginning", **about}
         about["tasks"] = {task: {**_UNSAID, **entry} for task, entry in about["tasks"].items()}
         wrong = _damage(folder, about)
     except FileNotFoundError:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from cotrain.training.long import Row, joined, spread
 from cotrain.training.model import SharedClassifier
 
-Row = dict[str, list[int]]
 _SCORING_BATCH = 64
 
 
@@ -49,11 +49,14 @@ def predict_several(
 ) -> dict[str, np.ndarray]:
     """Return the (n, K) log2 probabilities of several tasks for the same rows, the encoder run once per batch.
 
+    Those of a row in windows are the means over them, made to sum to 1 in probability.
+
     Args:
         budget: tokens of a batch at most, padding counted; None: as many rows in each as when fits are scored.
     """
     device = next(model.parameters()).device
     model.eval()
+    n, (rows, owners) = len(rows), spread(rows)
     lengths = np.array([len(row["input_ids"]) for row in rows])
     order = np.argsort(lengths, kind="stable")
     parts: dict[str, list[np.ndarray]] = {task: [] for task in tasks}
@@ -68,6 +71,9 @@ def predict_several(
     for task, scored in parts.items():
         found[task] = np.concatenate([np.empty((0, model.classifier(task).config.num_labels), dtype=np.float32), *scored])
         found[task][order] = found[task].copy()
+        if len(rows) > n:
+            means = joined(found[task], owners)
+            found[task] = means - np.logaddexp2.reduce(means, axis=1, keepdims=True)
     return found
 
 

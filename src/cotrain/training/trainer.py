@@ -201,7 +201,7 @@ class _SharedTrainer(Trainer):
     def collate(self, items: list[tuple[str, int]]) -> dict[str, Any]:
         """Return padded tensors and, by task that has some of them, the labels of a batch; −1 where a row has none."""
         stream, positions = self.streams[items[0][0]], np.array([i for _, i in items])
-        rows = [stream.rows[i] for i in positions]
+        rows = [shown(stream.rows[i], self.batches.epoch) for i in positions]
         self.seen_tokens += sum(len(row["input_ids"]) for row in rows)
         gold = {}
         for task, places in stream.places.items():

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from cotrain.training.evaluations import Data
+from cotrain.training.long import spread
 from cotrain.training.model import SharedClassifier
 
 
@@ -92,7 +93,7 @@ def _used(data: Iterable[Data], size: int, padding: int) -> np.ndarray:
     there[padding] = True
     for one in data:
         for rows in (one.train, one.dev, one.test):
-            there[np.fromiter(chain.from_iterable(row["input_ids"] for row in rows), dtype=np.int64)] = True
+            there[np.fromiter(chain.from_iterable(row["input_ids"] for row in spread(rows)[0]), dtype=np.int64)] = True
     return np.flatnonzero(there)
 
 

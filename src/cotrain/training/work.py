@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -53,21 +54,22 @@ def parts(group: Group, tasks: Mapping[str, Task], settings: Settings, updates: 
     evaluations = evaluated(settings, plan)
     blank = {member.task for member in group.members if member.variant == "blank"}
     train = sum(3.0 * len(rows) if name in blank else counted(rows, settings.max_length) for name, rows in there.items())
+    scored = math.inf if settings.long_texts == "windows" else settings.max_length
     dev = test = 0.0
     for member in group.members:
         if member.task in blank:
             continue
-        dev += tokens(tasks[member.task], "dev", settings.max_length)
-        test += tokens(tasks[member.task], "test", settings.max_length) * (1 if member.variant == "permuted" else min(TESTED, evaluations))
+        dev += tokens(tasks[member.task], "dev", scored)
+        test += tokens(tasks[member.task], "test", scored) * (1 if member.variant == "permuted" else min(TESTED, evaluations))
     return Work(plan.updates / plan.per_epoch * train, plan.updates, evaluations * dev + test)
 
 
-def tokens(task: Task, split: Split, max_length: int) -> float:
+def tokens(task: Task, split: Split, max_length: float) -> float:
     """Return about how many tokens a split has after truncation."""
     return counted(task.split(split), max_length)
 
 
-def counted(rows: pd.DataFrame, max_length: int) -> float:
+def counted(rows: pd.DataFrame, max_length: float) -> float:
     """Return about how many tokens rows have after truncation."""
     return float((letters(rows) / CHARACTERS_PER_TOKEN + 3).clip(upper=max_length).sum())
 

@@ -106,7 +106,8 @@ def _give_back() -> None:
 def _encoded(task: str, split: Split) -> list[dict[str, list[int]]]:
     """Return the token ids of a split of a task."""
     found: Task = _here["tasks"][task]
-    return encoder.encode(found.split(split), found.has_pair, _here["tokens"], _here["settings"].max_length)
+    settings: Settings = _here["settings"]
+    return encoder.encode(found.split(split), found.has_pair, _here["tokens"], settings.max_length, settings.long_texts)
 
 
 def data_of(member: Member) -> Any:
