@@ -198,6 +198,45 @@ def status(run: RunPath, json_: Json = False) -> None:
     show.status(result)
 
 
+@app.command(rich_help_panel=WHOLE)
+def pack(
+    run: RunPath,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The file to write, as study.tar.gz.")],
+    private: Annotated[
+        list[str] | None,
+        typer.Option("--private", metavar="TASK", help="Pack these private rows' ids, labels and predictions too; once for each task."),
+    ] = None,
+    fits: Fits = None,
+) -> None:
+    """Write a study as one file that goes on elsewhere: its spec, its tables, its fits without weights."""
+    from cotrain.study.pack import pack as write
+
+    with waiting("packing the study"):
+        packed = write(_open(run, fits=fits), to, private or ())
+    print(packed.file)
+    if packed.left_out:
+        say(f"left out, as they are not whole: {', '.join(packed.left_out)}")
+    say(f"{packed.fits} fits, {packed.size / 1e6:.1f} MB. Next, on the other machine: cotrain unpack {to.name} --to RUN --data-root FOLDER")
+
+
+@app.command(rich_help_panel=WHOLE)
+def unpack(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What cotrain pack wrote.")],
+    to: Annotated[Path, typer.Option("--to", metavar="RUN", help="The run folder to make.")],
+    data_root: DataRoot = None, model: Model = None,
+) -> None:  # fmt: skip
+    """Make a run folder of a packed study; nothing that is finished is trained again."""
+    from cotrain.study.pack import not_here
+    from cotrain.study.pack import unpack as read
+
+    with waiting("unpacking the study"):
+        study = read(file, to, data_root, model)
+    print(study.path)
+    for place in not_here(study):
+        say(f"not here: {place}; what trains will need it: unpack again with --data-root or --model")
+    say(f"Next: cotrain status {study.path}, cotrain run {study.path}")
+
+
 # -- its verbs ------------------------------------------------------------------------------------------------------------
 
 

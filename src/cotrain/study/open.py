@@ -37,7 +37,7 @@ def open_study(
     if path.is_dir():
         if not (path / STUDY).is_file():
             raise InputError(f"{path}: should be a study file or the folder of a run (with a {STUDY}); found neither")
-        resolved, folder = _of_run(path), path
+        resolved, folder = of_run(path), path
         if sets or model or data_root:
             raise InputError("--set, --model and --data-root belong to a study file; name that instead of the run folder")
     else:
@@ -67,13 +67,13 @@ def enter(study: Study) -> Study:
     if folder.is_file():
         raise InputError(f"{folder}: should be a folder for the run, found a file: name another with --out")
     if (folder / STUDY).is_file():
-        _continue(study, _of_run(folder))
+        _continue(study, of_run(folder))
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder}: should be empty or the folder of a run; it holds other files: name another with --out")
     return study
 
 
-def _of_run(folder: Path) -> Resolved:
+def of_run(folder: Path) -> Resolved:
     """Return the resolved study of a run folder."""
     try:
         plain = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
