@@ -37,10 +37,10 @@ class Settings:
         weight_decay: of AdamW, not on biases and norms.
         max_grad_norm: gradient clipping.
         max_length: tokens per input, longer ones are truncated.
-        special_tokens: tokens that the tokenizer gets; formats with entities between ``<e>`` and ``</e>`` ask for these two.
         long_texts: what is read of a longer text without an entity between markers: its ``beginning``; ``head_tail``, as much of its
             beginning as of its end; ``windows`` that overlap: one of them in each epoch in training, in turn, and the mean of the
             log-probabilities over all of them in scoring.
+        special_tokens: tokens that the tokenizer gets; formats with entities between ``<e>`` and ``</e>`` ask for these two.
         pooling: what heads read: the ``first`` token (or what else the architecture has them read), or the mean over the
             ``entity`` of a row, where it has one between markers.
         precision: of training (``auto``: bf16 where the device is faster with it, else fp32). Scoring is in float32.
@@ -76,9 +76,9 @@ class Settings:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     max_length: int = 256
+    long_texts: LongTexts = "beginning"
     special_tokens: tuple[str, ...] = ()
     pooling: Pooling = "first"
-    long_texts: LongTexts = "beginning"
     precision: Precision = "auto"
     attention: str = "auto"
     threads: int = 1

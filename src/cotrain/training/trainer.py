@@ -25,6 +25,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from cotrain.training.budget import Budget
 from cotrain.training.checkpoints import STATE, WEIGHTS, Checkpoints
 from cotrain.training.evaluations import Data, Diverged, Evaluations, Record, Stream, streams
+from cotrain.training.long import shown
 from cotrain.training.model import SharedClassifier, quiet
 from cotrain.training.sampling import Batches, counts, derived_seed
 from cotrain.training.scoring import pad
