@@ -1,6 +1,6 @@
 """Speed and memory, measured: ``python benchmarks/bench.py [TOPIC]...``; all of them by default.
 
-Topics: start, memory, notes, relations, verbs, nulls, demo.
+Topics: start, memory, notes, relations, verbs, nulls, demo, serving.
 
 Prints one Markdown table per topic; a ratio above 1 misses its target. Measured is wall clock, so a busy machine makes it
 worse; CPU seconds beside it hardly change. Where it says "best of", the least of several is taken. Targets are for two cores.
@@ -194,8 +194,16 @@ def demo() -> tuple[list[Line], str]:
     return lines, f"Whole command without installation. Memory: {how}."
 
 
+def serving() -> tuple[list[Line], str]:
+    """Compare predict with pipelines and with matrix products, and the service with predict."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from serving import main; main()"
+    lines, text = json.loads(_output([sys.executable, "-c", code, str(HERE)]).splitlines()[-1])
+    return [Line(*line) for line in lines], text
+
+
 TOPICS: dict[str, Callable[[], tuple[list[Line], str]]] = {
     "start": start, "memory": memory, "notes": notes, "relations": relations, "verbs": verbs, "nulls": nulls, "demo": demo,
+    "serving": serving,
 }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""Speed of predict and serve: ``python benchmarks/serving.py [requests]``, on the model of runs/demo (``make demo``).
+"""The topic ``serving`` of ``bench.py``: predict and serve, on the model of runs/demo (``make demo``).
 
-Ratios of one run: six tasks of two groups against six pipelines, predict against the matrix products of this machine, the
-service under 64 clients against predict. A target is met above it. On a busy machine those of CPU seconds are what to look at,
-with OMP_NUM_THREADS=1: threads that wait for each other count as busy.
+Ratios of one run: six tasks of two groups to six pipelines, predict to the matrix products of this machine, the service under
+64 clients to predict. On a busy machine those of CPU seconds are what to look at, with OMP_NUM_THREADS=1: threads that wait for
+each other count as busy.
 """
 
 from __future__ import annotations
@@ -24,10 +24,7 @@ from cotrain import load
 from cotrain.serving.export import export
 from cotrain.training.models import SharedModel
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench import machine
-
-DEMO = Path("runs/demo/models")
+DEMO = Path(__file__).resolve().parents[1] / "runs" / "demo" / "models"
 CLIENTS, LONGEST = 64, 96
 ROWS = 384
 
@@ -38,18 +35,9 @@ class Spent(NamedTuple):
     wall: float
     cpu: float
 
-    def over(self, other: Spent) -> tuple[float, float]:
-        """Return both ratios."""
-        return self.wall / other.wall, self.cpu / other.cpu
-
-
-class Ratio(NamedTuple):
-    """Two ratios, of seconds and of CPU seconds, their target, and what they are made of."""
-
-    what: str
-    values: tuple[float, float]
-    target: float
-    made_of: str
+    def times(self, factor: float) -> Spent:
+        """Return what so many of it take."""
+        return Spent(self.wall * factor, self.cpu * factor)
 
 
 def groups(folder: Path) -> list[Path]:
@@ -194,42 +182,41 @@ def _spent(work: Any) -> Spent:
     return Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def main(requests: int) -> None:
-    """Print the ratios."""
+def main(requests: int = 20_000) -> None:
+    """Print as JSON the lines of the topic (what, value, target, unit) and what they are made of."""
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if not DEMO.is_dir():
-        raise SystemExit(f"{DEMO} is not there; first: make demo")
-    print(f"{machine()}\n", flush=True)
+        raise SystemExit("the model of runs/demo is not there; first: make demo")
     with tempfile.TemporaryDirectory() as work:
         folders = groups(Path(work))
         models, single = [load(f) for f in folders], [load(f, precision="fp32") for f in folders]
         rows = texts(ROWS)
         fast, exact = predicted(models, rows), predicted(single, rows)
         pipelines, size = piped(folders, models, rows, Path(work) / "plain")
-        precision, work_done = models[0].precision, operations(models, rows)
-        best, best32 = multiplied(precision), multiplied("fp32")
+        precision, done = models[0].precision, operations(models, rows)
+        best, best32 = (multiplied(kind).times(done) for kind in (precision, "fp32"))
         task = models[0].serves[0]
         found = under_load(folders, rows, models[0].predict(rows)[task], task, requests)
-    per_row = Spent(fast.wall / ROWS, fast.cpu / ROWS)
-    served = Spent(found.spent.wall / requests, found.spent.cpu / requests)
-    for_work, for_work32 = (Spent(t.wall * work_done, t.cpu * work_done) for t in (best, best32))
-    ratios = [
-        Ratio(f"six tasks, predict ({precision}) to six pipelines", pipelines.over(fast), 3,
-              f"{ROWS / fast.cpu:.0f} to {ROWS / pipelines.cpu:.0f} rows; the pipelines in float32, batches of {size}"),
-        Ratio("six tasks, predict (fp32) to six pipelines", pipelines.over(exact), 3,
-              f"{ROWS / exact.cpu:.0f} to {ROWS / pipelines.cpu:.0f} rows"),
-        Ratio(f"predict to matrix products ({precision})", for_work.over(fast), 0.6,
-              f"{work_done / fast.cpu:.0f} to {1 / best.cpu:.0f} GFLOP"),
-        Ratio("predict to matrix products (fp32)", for_work32.over(exact), 0.6,
-              f"{work_done / exact.cpu:.0f} to {1 / best32.cpu:.0f} GFLOP"),
-        Ratio(f"service under {CLIENTS} clients to predict", per_row.over(served), 0.8,
-              f"{1 / served.cpu:.0f} to {1 / per_row.cpu:.0f} rows, one text a request"),
+    per_row, served = fast.times(1 / ROWS), found.spent.times(1 / requests)
+    measured: list[tuple[str, float, float, str]] = [
+        line
+        for what, of, over, target in (
+            (f"predict ({precision}) / six pipelines", fast, pipelines, 1 / 3),
+            ("predict (fp32) / six pipelines", exact, pipelines, 1 / 3),
+            (f"predict ({precision}) / its matrix products alone", fast, best, 1 / 0.6),
+            ("predict (fp32) / its matrix products alone", exact, best32, 1 / 0.6),
+            ("service under 64 clients / predict", served, per_row, 1 / 0.8),
+        )
+        for line in ((what, of.wall / over.wall, target, ""), (f"{what}, CPU seconds", of.cpu / over.cpu, target, ""))
+    ]
+    measured += [
+        ("requests lost", found.lost, 0, "requests"), ("answers of another text", found.mixed, 0, "requests"),
+        ("memory of the service after / before", found.after / found.before, 1.05, ""),
     ]  # fmt: skip
-    print("| what | ratio of seconds | of CPU seconds | target | per CPU second |\n| --- | ---: | ---: | ---: | --- |")
-    for ratio in ratios:
-        print(f"| {ratio.what} | {ratio.values[0]:.2f} | {ratio.values[1]:.2f} | {ratio.target:g} | {ratio.made_of} |")
-    print(f"\n{requests:,} requests: {found.lost} lost, {found.mixed} mixed up; memory {found.before:.0f} MB, then {found.after:.0f} MB.")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    text = (
+        f"Seconds of one over those of the other. Six tasks in two groups of the demo's model, {ROWS} rows of up to {LONGEST} tokens. Rows "
+        f"per CPU second: predict {ROWS / fast.cpu:.0f} ({precision}) and {ROWS / exact.cpu:.0f} (fp32); six pipelines in float32, at "
+        f"their best batch size of {size}, {ROWS / pipelines.cpu:.0f}; the service {1 / served.cpu:.0f}, {requests:,} requests with one text "
+        f"each. Its memory: {found.before:.0f}, then {found.after:.0f} MB."
+    )
+    print(json.dumps([measured, text]))
