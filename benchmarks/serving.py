@@ -216,7 +216,7 @@ def main(requests: int = 20_000) -> None:
     text = (
         f"Seconds of one over those of the other. Six tasks in two groups of the demo's model, {ROWS} rows of up to {LONGEST} tokens. Rows "
         f"per CPU second: predict {ROWS / fast.cpu:.0f} ({precision}) and {ROWS / exact.cpu:.0f} (fp32); six pipelines in float32, at "
-        f"their best batch size of {size}, {ROWS / pipelines.cpu:.0f}; the service {1 / served.cpu:.0f}, {requests:,} requests with one text "
-        f"each. Its memory: {found.before:.0f}, then {found.after:.0f} MB."
+        f"their best batch size of {size}, {ROWS / pipelines.cpu:.0f}; the service {1 / served.cpu:.0f}, {requests:,} requests with one "
+        f"text each. Its memory: {found.before:.0f}, then {found.after:.0f} MB."
     )
     print(json.dumps([measured, text]))
