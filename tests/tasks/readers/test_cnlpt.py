@@ -50,6 +50,21 @@ def test_every_column_but_the_text_is_a_task(folder: Path) -> None:
     assert whole(source(folder, group="Uncertainty")).labels == ("Negation", "dtr")
 
 
+def test_where_metadata_name_the_tasks_other_columns_are_none(folder: Path) -> None:
+    for file in ("dev.tsv", "test.csv"):
+        (folder / file).unlink()
+    for beside in (False, True):
+        said = json.loads((folder / "train.json").read_text())
+        metadata = {"subtasks": [{"task_name": "dtr", "output_mode": "classification"}]}
+        (folder / "train.json").write_text(json.dumps({"data": said["data"]} if beside else {**said, "metadata": metadata}))
+        if beside:
+            (folder / "metadata.json").write_text(json.dumps(metadata))
+        assert whole(source(folder)).tasks == {"c.dtr": "dtr"}
+        assert whole(source(folder, labels=("Negation",))).tasks == {"c.Negation": "Negation"}, "unless the study names them"
+    (folder / "dev.tsv").write_text("text\tother\nfever\t1\n")
+    assert whole(source(folder)).labels == ("dtr", "other"), "csv and tsv have no metadata"
+
+
 def test_several_tasks_of_a_folder_are_the_same_rows_and_one_is_no_example_of_the_third(folder: Path) -> None:
     tasks = load([whole(source(folder, splits=SPLITS))], Cut())
     assert len({task.source for task in tasks.values()}) == 1

@@ -26,6 +26,8 @@ NAMES = {"negation": {"-1": "not_negated", "1": "negated"}, "uncertainty": {"-1"
 def whole(source: Source) -> Source:
     """Return a source with the columns that it does not name: ``text_a`` and ``text_b``, and every task of the folder.
 
+    Where the metadata of a json file name its tasks, its other columns are none.
+
     Raises:
         InputError: no files, a file that cannot be read, no task, a column that cannot be the name of one.
     """
@@ -37,7 +39,8 @@ def whole(source: Source) -> Source:
     if source.label or source.labels:
         return source
     used = {*RESERVED, source.id, source.group, source.split_column}
-    labels = tuple(column for column in found if column not in used)
+    tasks = dict.fromkeys(column for _, file in files(Path(str(source.path)), source.name) for column in _tasks(file))
+    labels = tuple(column for column in tasks if column not in used)
     if not labels:
         raise InputError(f"{source.place}: there should be columns of labels besides {', '.join(RESERVED)}; found none")
     if faults := [fault for column in labels if (fault := wrong_name(f"{source.name}.{column}"))]:
@@ -56,7 +59,12 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     for split, file in files(Path(str(source.path)), source.name):
         try:
             frame = read_file(file, [c for c in columns if c not in labels], labels, named="cnlpt").assign(_split=split)
-            faults += [f"{source.place}: {fault}" for fault in _modes(file, labels)]
+            faults += [
+                f"{source.place}: {label} has the output mode {mode}; only classification can be trained: name the other tasks with "
+                "labels: [...]"
+                for label, mode in _modes(file).items()
+                if label in labels and mode.lower() != "classification"
+            ]
         except InputError as error:
             faults += [f"task {source.name}: {fault}" for fault in error.faults]
             continue
@@ -106,6 +114,12 @@ def _header(file: Path) -> list[str]:
         raise InputError(f"{file}: should be a file of columns in UTF-8; its first line cannot be read") from None
 
 
+def _tasks(file: Path) -> list[str]:
+    """Return the columns of a file that can be tasks."""
+    named = _modes(file) if file.suffix.lower() == ".json" else {}
+    return [column for column in _header(file) if not named or column in named]
+
+
 def _json(file: Path) -> Mapping[str, Any]:
     """Return the object of a JSON file."""
     try:
@@ -117,16 +131,11 @@ def _json(file: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _modes(file: Path, labels: Sequence[str]) -> list[str]:
-    """Return the faults of tasks that the metadata, of the file or beside it, say are something else than classification."""
+def _modes(file: Path) -> dict[str, str]:
+    """Return the output modes of the tasks that the metadata name, of the file or beside it."""
     beside = file.with_name("metadata.json")
     said = _json(file).get("metadata") if file.suffix.lower() == ".json" else None
     if said is None and beside.is_file():
         said = _json(beside)
     tasks = said.get("subtasks") if isinstance(said, dict) else None
-    modes = {str(one.get("task_name")): str(one.get("output_mode")) for one in tasks or () if isinstance(one, dict)}
-    return [
-        f"{label} has the output mode {mode}; only classification can be trained: name the other tasks with labels: [...]"
-        for label, mode in modes.items()
-        if label in labels and mode.lower() != "classification"
-    ]
+    return {str(one.get("task_name")): str(one.get("output_mode")) for one in tasks or () if isinstance(one, dict)}
