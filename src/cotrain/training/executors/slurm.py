@@ -57,8 +57,7 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report, cluster: str = "slurm
             try:
                 undone = _watch(handles, left, setup.fits, report, cluster)
             finally:
-                for handle in handles:
-                    handle.cancel(check=False)
+                _end(handles, cluster)
             if len(undone) == len(left) and not any(leases.held(setup.fits, job.key) for job in undone):
                 raise InputError(_why(undone, _failed(folder)))
             left = undone
@@ -81,8 +80,10 @@ class _Worker:
         try:
             parcel: away.Parcel = pickle.loads((self.folder / PARCEL).read_bytes())
             away.unpack(parcel)
-            for job in self.jobs:
-                worker.fit(job, parcel.setup.fits)
+            left, before = list(self.jobs), 0
+            while len(left) != before:  # what others have may be left behind meanwhile
+                before = len(left)
+                left = [job for job in left if worker.fit(job, parcel.setup.fits) == "busy"]
         except InputError as error:
             return error.faults
         return ()
@@ -130,7 +131,7 @@ def _submitted(executor: Any, worker: _Worker, workers: int) -> list[Any]:
         with executor.batch():
             handles = [executor.submit(worker) for _ in range(workers)]
     except (FailedJobError, subprocess.CalledProcessError, OSError) as error:
-        said = str(error.__cause__ or error).strip().splitlines()
+        said = str(error).strip().splitlines()
         raise InputError(
             f"SLURM did not take the jobs: {said[-1] if said else 'it said nothing'}; sinfo says whether it can be reached"
         ) from None
@@ -186,9 +187,23 @@ def _ended(handles: Sequence[Any], cluster: str) -> bool:
     """Whether no job waits or runs any more; asked of ``squeue``, which also answers where SLURM keeps no accounts."""
     if cluster != "slurm":
         return all(handle.done() for handle in handles)
-    array = handles[0].job_id.partition("_")[0]
-    asked = subprocess.run(["squeue", "--noheader", "--jobs", array], capture_output=True, text=True, check=False)
+    asked = subprocess.run(["squeue", "--noheader", "--jobs", _array(handles)], capture_output=True, text=True, check=False)
     return not asked.stdout.strip() if not asked.returncode else "Invalid job id" in asked.stderr
+
+
+def _end(handles: Sequence[Any], cluster: str) -> None:
+    """End what still waits or runs at once: signals that ask a job to end are those that tell it that its time is up."""
+    if cluster == "slurm":
+        for how in (["--signal=KILL"], []):
+            subprocess.run(["scancel", *how, _array(handles)], capture_output=True, check=False)
+    else:
+        for handle in handles:
+            handle.cancel(check=False)
+
+
+def _array(handles: Sequence[Any]) -> str:
+    """Return the number of the job array."""
+    return str(handles[0].job_id).partition("_")[0]
 
 
 def _why(undone: Sequence[Job], folder: Path) -> str:
