@@ -4,8 +4,9 @@ FROM python:3.13-slim
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-# torch for the CPU, a tenth of the size; for a GPU leave out its index and start with --gpus all
-RUN pip install --no-cache-dir --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
+# torch for the CPU, a tenth of the size; for a GPU leave out its index and start with --gpus all. That index has few versions of what
+# torch needs, so that comes with the rest
+RUN pip install --no-cache-dir --no-deps --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
  && pip install --no-cache-dir --constraint constraints.txt ".[train,serve]" \
  && rm -rf /build \
  && useradd --create-home cotrain
