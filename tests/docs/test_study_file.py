@@ -14,7 +14,7 @@ from cotrain.evaluation.metrics import METRICS
 from cotrain.grouping import CONTROLS, OBJECTIVES, RULES, SELECTIONS
 from cotrain.grouping.options import Options
 from cotrain.study import schema
-from cotrain.study.presets import LIGHT, NOT_YET, PRESETS, Preset, Resolved, settings
+from cotrain.study.presets import LIGHT, PRESETS, Preset, Resolved, settings
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.source import Cut, Source
 from cotrain.training.selection import SELECTIONS as EPOCHS
@@ -67,6 +67,7 @@ def values(preset: Preset) -> dict[str, Any]:
         **{f"plan.{key}": value for key, value in plan.items() if key != "paper"},
         "controls": preset.controls, "seeds": preset.seeds, "estimator": preset.estimator, "null": preset.null,
         "score_by": preset.score_by, "select": preset.select,
+        "grid": tuple(f"{key}: {' '.join(map(said, several))}" for key, several in preset.grid.items()),
     }  # fmt: skip
 
 
@@ -110,6 +111,7 @@ def test_defaults_of_the_file_are_those_of_the_code() -> None:
         "null",
         "score_by",
         "select",
+        "grid",
     }
     assert (told["preset"], told["goal"]) == (resolved.preset, resolved.goal)
     assert (told["metric"], told["delta"]) == (Source("").metric, said(Source("").delta))
@@ -124,9 +126,8 @@ def test_every_name_that_can_be_chosen_is_named() -> None:
     assert [name for name in CONTROLS if f"| `{name}` |" not in group] == []
 
 
-def test_what_is_said_of_small_encoders_and_of_presets_to_come_holds() -> None:
+def test_what_is_said_of_small_encoders_holds() -> None:
     assert PRESETS["default"].light_learning_rate == 5e-5
     assert {name for name, p in PRESETS.items() if p.light_learning_rate is not None} == {"default", "instant"}
     assert LIGHT == 50_000_000
     assert "fewer\n  than 50 million parameters gets a learning rate of 5e-5" in PAGE
-    assert [name for name in NOT_YET if f"`{name}`" not in part("Presets")] == []

@@ -34,6 +34,10 @@ TABLE: dict[str, dict[str, Any]] = {
         "test": "student", "group_test": "anova", "controls": ("alone", "different"), "seeds": (42, 52, 62, 72, 82), "paper": True,
     },
 }  # fmt: skip
+TABLE["paper-grid"] = {
+    **TABLE["paper"], "accumulation": 2, "evaluate_from": 5, "score_by": "macro_f1", "select": "macro_f1",
+    "grid": {"learning_rate": (1e-5, 2e-5), "max_length": (126, 512)},
+}  # fmt: skip
 TABLE["instant"] = {**TABLE["default"], "max_train": 2000, "max_held_out": 1000, "controls": (), "seeds": ()}
 ESTIMATORS = {"instant": "probe"}
 

@@ -130,7 +130,7 @@ def test_faults_of_set_are_told_like_faults_of_the_file(faults: Faults) -> None:
         "--set controls=…: unknown control 'alnoe'. Did you mean 'alone'? Known: alone, by_accuracy, by_entropy, different, "
         "matched_updates, placebo, random, together",
         found[3],
-        "--set preset=…: unknown preset 'papr'. Did you mean 'paper'? Known: default, fast, instant, paper",
+        "--set preset=…: unknown preset 'papr'. Did you mean 'paper'? Known: default, fast, instant, paper, paper-grid",
         "--set seeds=…: seeds should be a list, found '42,52'; put it in brackets: [42,52]",
         "--set tasks.cb.text=…: task cb: text: braces of the template are not closed; write {{ for a brace itself",
     ]
@@ -150,7 +150,11 @@ FAULTS = {
     "the model among the settings": ("training: {model: x}", "training: unknown key 'model'"),
     # names
     "an unknown preset": ("preset: fats", "unknown preset 'fats'. Did you mean 'fast'? Known: default, fast, instant, paper"),
-    "a preset to come": ("preset: paper-grid", "preset 'paper-grid' does not exist yet. Known: default, fast, instant, paper"),
+    "a grid of one value": ("grid: {learning_rate: [1e-5]}", "grid.learning_rate should be two values or more, each once; put a single"),
+    "a value twice": ("grid: {epochs: [3, 3]}", "grid.epochs should be two values or more, each once"),
+    "an unknown setting of a grid": ("grid: {lerning_rate: [1, 2]}", "unknown setting of the grid 'lerning_rate'. Did you mean 'learn"),
+    "a value of a grid out of range": ("grid: {epochs: [3, 0]}", "setting epochs should be at least 1, found 0"),
+    "a value of a grid of another type": ('grid: {max_length: [9, "long"]}', "grid.max_length should have values such as 256, found"),
     "an unknown goal": ("goal: beter", "unknown goal 'beter'. Did you mean 'better'? Known: better, fewer"),
     "an unknown estimator": ("estimator: prob", "unknown estimator 'prob'. Did you mean 'probe'? Known: crossfit, finetune, probe"),
     "an estimator that trains without seeds": (

@@ -42,6 +42,7 @@ def changes(old: Resolved, new: Resolved) -> Changes:
         changed += [f"task {task}: {words}" for words in _differences(before[task], after[task])]
     changed += _differences(asdict(old.cut), asdict(new.cut), "splits.")
     changed += _differences(_settings(old), _settings(new), "training.")
+    changed += _differences({"grid": old.grid}, {"grid": new.grid})
     for word, then, now in (("seed", old.seeds, new.seeds), ("control", old.controls, new.controls)):
         added += [f"{word} {x}" for x in now if x not in then] + [f"{word} {x} is left out" for x in then if x not in now]
     one, two = _sources(old), _sources(new)

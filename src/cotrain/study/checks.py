@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, get_args
 
 from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
@@ -16,7 +17,7 @@ from cotrain.grouping.options import Options
 from cotrain.prompting.form import wrong_template
 from cotrain.pvi import ESTIMATORS
 from cotrain.study.document import Document, Fault, Location
-from cotrain.study.presets import NOT_YET, PRESETS, Goal, Null, options
+from cotrain.study.presets import PRESETS, Goal, Null, options
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.readers.entities import MARKERS, window
 from cotrain.tasks.rendering import columns_of
@@ -57,6 +58,7 @@ def faults(document: Document, values: Mapping[str, Any]) -> list[Fault]:
         _seeds(document.values),
         _splits(values),
         _training(values),
+        _grid(values),
         _tasks(values, entries),
         _plan(values, entries),
     ):
@@ -70,9 +72,7 @@ def _names(values: Mapping[str, Any]) -> _Found:
         found: Any = values
         for part in location:
             found = found.get(part) if isinstance(found, Mapping) else None
-        if kind == "preset" and found in NOT_YET:
-            yield location, f"preset '{found}' does not exist yet. Known: {', '.join(sorted(known))}"
-        elif found is not None and found not in known and not (kind == "executor" and ":" in found):
+        if found is not None and found not in known and not (kind == "executor" and ":" in found):
             yield location, unknown(kind, found, known)
 
 
@@ -146,6 +146,25 @@ def _training(values: Mapping[str, Any]) -> _Found:
     for key in ("shares", "task_weights"):
         for task in sorted(set(training.get(key, {})) - set(names)) if names else ():
             yield ("training", key), unknown("task", task, names)
+
+
+def _grid(values: Mapping[str, Any]) -> _Found:
+    """Yield settings of the grid that are unknown, without values, or out of range."""
+    known = [f.name for f in fields(Settings) if f.name != "model"]
+    for key, several in values.get("grid", {}).items():
+        if key not in known:
+            yield ("grid", key), unknown("setting of the grid", key, known)
+            continue
+        if len(set(several)) < max(2, len(several)):
+            yield ("grid", key), f"grid.{key} should be two values or more, each once; put a single one in training"
+        for i, value in enumerate(several):
+            if type(value) is not (kind := type(getattr(Settings(""), key))) and not (kind is float and type(value) is int):
+                yield ("grid", key, i), f"grid.{key} should have values such as {getattr(Settings(''), key)!r}, found {value!r}"
+                continue
+            try:
+                Settings("", **{key: value})
+            except InputError as error:
+                yield ("grid", key, i), " ".join(error.faults)
 
 
 def _tasks(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:

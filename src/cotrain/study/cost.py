@@ -31,9 +31,9 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
         return {}
     settings = data.settings(study)
     workers = study.workers or max(1, (os.cpu_count() or 1) // settings.threads)
-    parts = _parts(study, tasks, settings)
+    parts = _summed([_parts(study, tasks, point) for point in data.points(study)])
     seeds = len(study.resolved.seeds)
-    rate = calibrate(tasks, settings, workers)
+    rate = calibrate(tasks, max(data.points(study), key=lambda point: point.max_length), workers)
     tokens = seeds * sum(part["tokens"] for part in parts.values())
     most = rate.seconds(tokens)
     bytes_of = footprint(tasks, settings)
@@ -44,6 +44,11 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
         "tokens_per_second": rate.tokens_per_second, "memory_bytes": workers * bytes_of.memory, "disk_bytes": fits * bytes_of.disk,
         "parts": parts,
     }  # fmt: skip
+
+
+def _summed(parts: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return the parts of a cost over all points of a grid."""
+    return {name: {key: sum(part[name][key] for part in parts) for key in first} for name, first in parts[0].items()}
 
 
 def afterwards(study: Study, fits: Sequence[Fit]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,18 @@ def settings(study: Study) -> Settings:
     """
     path = encoder.folder(study.resolved.settings.model)
     return with_encoder(study.resolved, encoder.parameters(path)).settings
+
+
+def points(study: Study) -> list[Settings]:
+    """Return the settings that each group is trained with: those of every combination of the grid; one where there is no grid."""
+    base, grid = settings(study), study.resolved.grid
+    return [replace(base, **dict(zip(grid, values, strict=True))) for values in product(*grid.values())]
+
+
+def settings_of(study: Study, fit: Fit) -> Settings:
+    """Return the settings that a fit of the study was trained with."""
+    made: Any = fit.manifest.get("settings", {})
+    return next((p for p in points(study) if all(made.get(key) == getattr(p, key) for key in study.resolved.grid)), settings(study))
 
 
 def lengths(study: Study) -> dict[str, np.ndarray]:

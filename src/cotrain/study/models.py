@@ -59,22 +59,25 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
             shutil.rmtree(old)
     epochs = {folder: select_epoch(fit, study.resolved.select) for folder, (_, fit) in wanted.items()}
     missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], _thresholds(study, serving, fit))]
-    tasks, settings = data.tasks(study), data.settings(study)
+    tasks = data.tasks(study)
     how = Options(workers=study.workers, executor=study.executor, progress=show, extras=("weights",))
     at_once = study.workers or os.cpu_count() or 1
     # few at a time: weights of every epoch that could be picked lie on the disk until a model is written
     for start in range(0, len(missing), at_once):
         few = missing[start : start + at_once]
         with tempfile.TemporaryDirectory(prefix=".making-", dir=study.models) as scratch:
-            seeds: dict[Group, list[int]] = {}
-            for serving, fit in map(wanted.__getitem__, few):
-                seeds.setdefault(serving.group, []).append(fit.seed)
-            made = {(fit.group, fit.seed): fit for fit in train(seeds, tasks, settings, seeds, Path(scratch), how)}
+            made: dict[str, Fit] = {}
+            for point in data.points(study):
+                seeds: dict[Group, list[int]] = {}
+                for serving, fit in map(wanted.__getitem__, few):
+                    if data.settings_of(study, fit) == point:
+                        seeds.setdefault(serving.group, []).append(fit.seed)
+                made |= {fit.key: fit for fit in train(seeds, tasks, point, seeds, Path(scratch), how)} if seeds else {}
             for folder in few:
                 serving, fit = wanted[folder]
-                again = made[serving.group, fit.seed]
-                ledger.same(fit, again)
-                write(again, epochs[folder], tasks, settings, folder, serves=serving.serves, sources=study.resolved.sources,
+                ledger.same(fit, made[fit.key])
+                write(made[fit.key], epochs[folder], tasks, data.settings_of(study, fit), folder,
+                      serves=serving.serves, sources=study.resolved.sources,
                       card=_card(study, serving), thresholds=_thresholds(study, serving, fit))  # fmt: skip
     study.close(study.models)
     return {folder: serving for folder, (serving, _) in wanted.items()}

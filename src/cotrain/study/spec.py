@@ -70,6 +70,7 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
         controls=values.get("controls", preset.controls),
         paper=preset.paper,
         light_learning_rate=None if "learning_rate" in training else preset.light_learning_rate,
+        grid=values.get("grid", {key: several for key, several in preset.grid.items() if key not in training}),
         root=str(root),
         overrides=(*(f"{one.replace('=', ' = ', 1)} (--set)" for one in sets), *([f"model = {model} (--model)"] if model else [])),
     )

@@ -60,4 +60,4 @@ def _left(study: Study, missing: list[Group]) -> float | None:
     spent = sum(f.cost["seconds"] for f in done)
     made = sum(work(f.group, tasks, settings, f.updates) for f in done)
     workers = int((study.checked.get("cost") or {}).get("workers", 1))
-    return spent / made * sum(work(g, tasks, settings, None) for g in missing) / max(1, workers)
+    return len(data.points(study)) * spent / made * sum(work(g, tasks, settings, None) for g in missing) / max(1, workers)

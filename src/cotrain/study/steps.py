@@ -19,6 +19,7 @@ from cotrain.grouping.options import Options
 from cotrain.grouping.plan import Plan, Serving
 from cotrain.pvi import ESTIMATORS
 from cotrain.study import data
+from cotrain.study.grid import best
 from cotrain.study.presets import options
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
@@ -76,8 +77,12 @@ def train(study: Study, groups: Iterable[Group], show: Show | None = None, tasks
     data.needs_rows(study, "train")
     data.needs_seeds(study, "train")
     wanted = list(dict.fromkeys(groups))
-    how = How(workers=study.workers, executor=study.executor, progress=show, arrived=lambda one: data.remember(study, [one]))
-    found = fit(wanted, tasks or data.tasks(study), data.settings(study), study.resolved.seeds, study.fits, how)
+    there, points = tasks or data.tasks(study), data.points(study)
+    # in a grid a fit counts when its group is trained at every point
+    arrived: Callable[[Fit], None] = (lambda one: None) if len(points) > 1 else lambda one: data.remember(study, [one])
+    how = How(workers=study.workers, executor=study.executor, progress=show, arrived=arrived)
+    at = [fit(wanted, there, point, study.resolved.seeds, study.fits, how) for point in points]
+    found = at[0] if len(points) == 1 else best(study, points, at)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
     return found
 

@@ -216,6 +216,14 @@ class Study:
         """By the name of an arm the facts of its language model, as ``docs/artefacts.md`` has them."""
         return {file.stem: dict(self._json(f"prompts/{file.name}") or {}) for file in sorted(self.prompts.glob("*.json"))}
 
+    def save_grid(self, table: pd.DataFrame) -> None:
+        """Keep the dev table of a grid as ``grid.parquet``, with the groups of earlier ones."""
+        if (before := self.path / "grid.parquet").is_file():
+            old = pd.read_parquet(before)
+            table = pd.concat([old[~old["group"].isin(table["group"])], table], ignore_index=True)
+        with self.writing("grid.parquet") as file:
+            table.to_parquet(file, index=False)
+
     def save_affinity(self, affinity: Affinity, name: str) -> None:
         """Keep an Affinity as ``affinity/NAME/{tasks,pairs}.parquet``."""
         drawn = affinity.resamples

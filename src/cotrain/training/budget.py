@@ -41,7 +41,7 @@ def budget(settings: Settings, rows: Mapping[str, int], updates: int | None) -> 
 def evaluated(settings: Settings, plan: Budget) -> int:
     """Return the number of evaluations of a fit that trains to its end."""
     gap = max(1, -(-settings.evaluate_every // plan.per_epoch))
-    return -(-plan.epochs // gap)
+    return -(-max(1, plan.epochs - max(0, settings.evaluate_from - gap)) // gap)
 
 
 def likely(settings: Settings, plan: Budget, members: int) -> int:

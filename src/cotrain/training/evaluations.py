@@ -169,9 +169,10 @@ class Evaluations:
         self.best_mean, self.stale = math.inf, 0
         self.epoch = 0
 
-    def due(self, updates: int, last: int) -> bool:
+    def due(self, epoch: int, updates: int, last: int) -> bool:
         """Whether the end of an epoch is an evaluation: enough updates since ``last``, or the end of training."""
-        return updates >= self.plan.updates or updates - last >= self.settings.evaluate_every
+        early = epoch < self.settings.evaluate_from or updates - last < self.settings.evaluate_every
+        return updates >= self.plan.updates or not early
 
     def evaluate(self, epoch: int, updates: int) -> bool:
         """Score dev now; return whether to stop early."""

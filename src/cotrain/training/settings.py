@@ -30,6 +30,7 @@ class Settings:
         min_updates: at least so many updates per member (whole epochs are added until then); 0 for none.
         max_updates: where epochs are few: train up to the larger of ``epochs`` and so many updates per member; 0: none.
         evaluate_every: updates between evaluations, rounded up to whole epochs; 0 evaluates after each epoch.
+        evaluate_from: the first epoch that is evaluated and so can be selected; 0: from the first on.
         patience: evaluations without improvement of the mean NLL/NLL_null over the members on dev before the fit
             stops; 0 trains to the end.
         schedule: ``linear`` decay to zero, or ``constant`` after the warm-up.
@@ -70,6 +71,7 @@ class Settings:
     min_updates: int = 0
     max_updates: int = 0
     evaluate_every: int = 0
+    evaluate_from: int = 0
     patience: int = 0
     schedule: Schedule = "linear"
     warmup: float = 0.06
@@ -105,6 +107,7 @@ class Settings:
                 ("min_updates", "0 or more", self.min_updates >= 0),
                 ("max_updates", "0 or more", self.max_updates >= 0),
                 ("evaluate_every", "0 or more", self.evaluate_every >= 0),
+                ("evaluate_from", "0 or more", self.evaluate_from >= 0),
                 ("patience", "0 or more", self.patience >= 0),
                 ("warmup", "in [0, 1)", 0 <= self.warmup < 1),
                 ("weight_decay", "0 or more", self.weight_decay >= 0),

@@ -301,7 +301,7 @@ class _AtEpochEnds(TrainerCallback):
         self.epoch += 1
         if self.narrow is not None:
             self.narrow.at[self.epoch] = self.narrow.decay
-        if self.marks.due(state.global_step, self.last):
+        if self.marks.due(self.epoch, state.global_step, self.last):
             self.last = state.global_step
             control.should_training_stop = self.marks.evaluate(self.epoch, state.global_step) or control.should_training_stop
             if args.report_to:
