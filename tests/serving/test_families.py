@@ -29,6 +29,31 @@ def test_a_loaded_model_predicts_what_the_fit_predicted(family: Any) -> None:
         np.testing.assert_allclose(found, np.exp2(family.fit.blocks[name, "test"].at(family.epoch)), atol=1e-5)
 
 
+def test_in_bf16_a_loaded_model_gives_what_the_trained_one_gives_in_bf16(family: Any) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from cotrain.training import encoder
+    from cotrain.training.model import build, load_base
+    from cotrain.training.scoring import predict
+
+    path = family.folder.parent / "encoder"
+    trained = build(load_base(path, "eager"), family.fit.labels, 5)
+    trained.restore(load_file(family.fit.path / "extras" / "weights" / f"{family.epoch}.safetensors"))
+    trained.eval()
+    tokens, model, exact = encoder.tokenizer(path, 32), load(family.folder, "cpu", "bf16"), load(family.folder, "cpu", "fp32")
+    moved = []
+    for name, task in family.tasks.items():
+        rows = task.split("test")
+        with torch.autocast("cpu", torch.bfloat16):
+            expected = predict(trained, name, encoder.encode(rows, task.has_pair, tokens, 32), tokens)
+        texts, pairs = list(rows["text"]), list(rows["pair"]) if task.has_pair else None
+        found = model.predict(texts, pairs, tasks=[name])[name]
+        np.testing.assert_allclose(found, np.exp2(expected), atol=1e-5)
+        moved.append(np.abs(found - exact.predict(texts, pairs, tasks=[name])[name]).max())
+    assert max(moved) > 1e-5, "it is another precision"
+
+
 @pytest.mark.parametrize("name", ["kind", "two"])
 def test_an_exported_task_gives_the_probabilities_of_the_shared_model_in_a_pipeline(family: Any, name: str, tmp_path: Path) -> None:
     from transformers import pipeline
