@@ -80,6 +80,11 @@ def test_rows_that_are_not_those_of_the_paper_are_listed(tmp_path: Path) -> None
     assert len(suites.differences(checked)) == 8
 
 
+def test_encoders_that_have_to_be_converted_are_said() -> None:
+    encoders = {name: next(need for need in suites.needs(name, Path()) if need.task == "model") for name in suites.SUITES}
+    assert {name for name, need in encoders.items() if "cotrain convert" in need.how} == {"paper-clinical", "paper-biobert"}
+
+
 def test_an_unknown_suite_is_refused_and_a_path_is_none() -> None:
     with pytest.raises(InputError, match=r"unknown suite 'paper-clinicl'. Did you mean 'paper-clinical'\?"):
         suites.named(Path("suite:paper-clinicl"))

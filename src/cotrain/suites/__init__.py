@@ -26,14 +26,17 @@ SOURCES = {
     "causal_language.csv": "data/pubmed_causal_language_use.csv of github.com/junwang4/causal-language-use-in-science (GPL-3.0)",
 }
 """Where what a suite reads below ``--data-root`` comes from."""
+PICKLED = "from the Hub, with pickle weights only: download the folder, cotrain convert it, and name the result with --model"
+ENCODERS = {"emilyalsentzer/Bio_ClinicalBERT": PICKLED, "dmis-lab/biobert-base-cased-v1.1": PICKLED}
+"""Encoders of suites that cannot be read as they are published."""
 _HERE = Path(__file__).resolve().parent
 
 
 class Need(NamedTuple):
-    """What a task of a suite reads.
+    """What a suite reads.
 
     Attributes:
-        task: the entry of the study file.
+        task: the entry of the study file; ``model`` is the encoder.
         place: below the folder of the data, or on the Hub.
         there: whether it is; None on the Hub, which is not asked.
         how: to get it.
@@ -65,11 +68,12 @@ def file(name: str) -> Path:
 
 
 def needs(name: str, root: Path) -> list[Need]:
-    """Return what the tasks of a suite read below a folder or from the Hub."""
+    """Return what the tasks of a suite read below a folder or from the Hub, and its encoder."""
     from cotrain.study.spec import read
 
-    found = []
-    for source in read(file(name), data_root=root).sources:
+    study = read(file(name), data_root=root)
+    found = [Need("model", study.settings.model, None, ENCODERS.get(study.settings.model, "from the Hub"))]
+    for source in study.sources:
         place = source.hub or str(Path(str(source.path)).relative_to(root.absolute()))
         there = None if source.hub else Path(str(source.path)).exists()
         found.append(Need(source.name, place, there, SOURCES.get(place, f"from the Hub, configuration {source.config}")))
