@@ -177,7 +177,7 @@ def test_a_job_whose_time_is_up_is_queued_again_and_goes_on(real: str, task: Mak
 
 def test_jobs_that_slurm_refuses_are_said(real: str, task: Make, settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
-    with pytest.raises(InputError, match=r"SLURM did not take the jobs: .*invalid partition"):
+    with pytest.raises(InputError, match=r"SLURM did not take the jobs: .*[Ii]nvalid partition"):
         train([Group.of("a")], {"a": task("a")}, settings(), [1], tmp_path, Options(1, executor=real))
     assert list(tmp_path.iterdir()) == []
 

@@ -54,7 +54,9 @@ def pack(study: Study, to: Path, private: Collection[str] = ()) -> Packed:
         InputError: private tasks that are not named, others that are, a file that is there already, a full disk.
     """
     closed = [source.name for source in study.resolved.sources if source.private]
-    faults = [unknown("private task", name, closed) for name in private if name not in closed]
+    faults = [unknown("private task", name, closed) for name in private if name not in closed] if closed else []
+    if private and not closed:
+        faults.append("no task of this study is private; leave out --private")
     if missing := [name for name in closed if name not in private]:
         faults.append(
             f"{', '.join(missing)}: private; the file would hold row ids, labels and predictions of them (no text). If it may leave, ask "

@@ -192,9 +192,9 @@ def _ended(handles: Sequence[Any], cluster: str) -> bool:
 
 
 def _end(handles: Sequence[Any], cluster: str) -> None:
-    """End what still waits or runs at once: signals that ask a job to end are those that tell it that its time is up."""
+    """End what still waits or runs at once: submitit passes over the signal with which SLURM ends jobs, and half a minute goes by."""
     if cluster == "slurm":
-        for how in (["--signal=KILL"], []):
+        for how in (["--signal=INT"], []):
             subprocess.run(["scancel", *how, _array(handles)], capture_output=True, check=False)
     else:
         for handle in handles:
