@@ -19,6 +19,7 @@ from cotrain.study.study import Study
 from cotrain.training import ledger
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
+from cotrain.training.leases import turn
 from cotrain.training.selection import goodness, select_epoch
 from cotrain.training.train import Options, train
 
@@ -39,10 +40,16 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
     """
     if keep not in KEEP:
         raise InputError(unknown("word for --keep", keep, KEEP))
+    data.needs_rows(study, "train")
+    with turn(study.path, "models"):
+        return _models(study, show, keep)
+
+
+def _models(study: Study, show: Show | None, keep: str) -> dict[Path, Serving]:
+    """Return the folders of the models, while no other process makes them."""
     from cotrain.training.folders import folder_name
     from cotrain.training.models import ABOUT, made_of, write
 
-    data.needs_rows(study, "train")
     comparison = study.load_comparison()
     if comparison is None:
         raise InputError(f"{study.path}: nothing is recommended yet; first: cotrain compare {study.path}")
@@ -55,7 +62,7 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
             wanted |= {folder.with_name(f"{folder.name}@{fit.seed}"): (serving, fit) for fit in others if keep == "all"}
     study.models.mkdir(parents=True, exist_ok=True)
     for old in study.models.iterdir():
-        if old not in wanted and (old / ABOUT).is_file():
+        if old not in wanted and ((old / ABOUT).is_file() or old.name.startswith(".")):  # hidden: left by a process that was killed
             shutil.rmtree(old)
     epochs = {folder: select_epoch(fit, study.resolved.select) for folder, (_, fit) in wanted.items()}
     missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], _thresholds(study, serving, fit))]

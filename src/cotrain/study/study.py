@@ -102,9 +102,11 @@ class Study:
         return dict(self._json(INDEX) or {})
 
     def remember(self, keys: Mapping[str, str]) -> None:
-        """Add to the index."""
+        """Add to the index; what another process wrote over meanwhile is added again."""
+        mine = self.__dict__.setdefault("_remembered", {})
+        mine |= keys
         before = self.index
-        if (after := {**before, **keys}) != before:
+        if (after := {**before, **mine}) != before:
             self._save_json(INDEX, after)
             self.close(*(folder for key in keys.values() if (folder := self.fits / key).is_dir()))
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 BEAT = 10.0
 """Seconds between heartbeats."""
+TICK = 1.0
+"""Seconds between looks at whose turn it is."""
 DEAD = 90.0
 """Seconds without a heartbeat after which a lease of another machine counts as left behind."""
 
@@ -33,6 +35,17 @@ def lease(fits: Path, key: str) -> Iterator[bool]:
         done.set()
         beat.join()
         file.unlink(missing_ok=True)
+
+
+@contextmanager
+def turn(folder: Path, name: str) -> Iterator[None]:
+    """Wait until this process alone may do what is called ``name``, and hold it until the block ends."""
+    while True:
+        with lease(folder, name) as mine:
+            if mine:
+                yield
+                return
+        time.sleep(TICK)
 
 
 def held(fits: Path, key: str) -> bool:
