@@ -59,7 +59,7 @@ cnlpt: $(VENV)/wheel $(VENV)-cnlpt/installed
 	$(BIN)/python -m pytest tests/tasks/readers/test_cnlpt_itself.py -m cnlpt
 
 bench: $(VENV)/wheel
-	$(BIN)/python benchmarks/bench.py
+	DATA=$(DATA) $(BIN)/python benchmarks/bench.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-cnlpt runs build dist

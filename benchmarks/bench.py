@@ -1,6 +1,7 @@
 """Speed and memory, measured: ``python benchmarks/bench.py [TOPIC]...``; all of them by default.
 
-Topics: start, memory, notes, relations, verbs, nulls, demo, serving.
+Topics: start, memory, notes, relations, verbs, nulls, limit, recipe, incumbent, demo, serving. ``recipe`` and ``incumbent`` read real
+data, laid out as for ``experiments/general9``, from the folder that the variable DATA names (``make bench DATA=...``).
 
 Prints one Markdown table per topic; a ratio above 1 misses its target. Measured is wall clock, so a busy machine makes it
 worse; CPU seconds beside it hardly change. Where it says "best of", the least of several is taken. Targets are for two cores.
@@ -31,6 +32,10 @@ GIB = 2**30
 
 class Failed(Exception):
     """A measured command failed."""
+
+
+class Left(Exception):
+    """A topic cannot be measured here."""
 
 
 class Line(NamedTuple):
@@ -194,16 +199,42 @@ def demo() -> tuple[list[Line], str]:
     return lines, f"Whole command without installation. Memory: {how}."
 
 
+def limit() -> tuple[list[Line], str]:
+    """Compare training with matrix products, and many small fits with a process for each."""
+    return _told("limit.py")
+
+
+def recipe() -> tuple[list[Line], str]:
+    """Compare the nomination of groups with the published recipe of PVI."""
+    return _told("recipe.py", _data())
+
+
+def incumbent() -> tuple[list[Line], str]:
+    """Compare an epoch with one of cnlp-transformers."""
+    return _told("incumbent.py", _data())
+
+
 def serving() -> tuple[list[Line], str]:
     """Compare predict with pipelines and with matrix products, and the service with predict."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from serving import main; main()"
-    lines, text = json.loads(_output([sys.executable, "-c", code, str(HERE)]).splitlines()[-1])
+    return _told("serving.py")
+
+
+def _told(file: str, *words: str) -> tuple[list[Line], str]:
+    """Return what a program beside this one measured: the JSON of its last line."""
+    lines, text = json.loads(_output([sys.executable, str(HERE / file), *words]).splitlines()[-1])
     return [Line(*line) for line in lines], text
 
 
+def _data() -> str:
+    """Return the folder of real data."""
+    if not (found := os.environ.get("DATA")):
+        raise Left("it reads real data: make bench DATA=FOLDER")
+    return found
+
+
 TOPICS: dict[str, Callable[[], tuple[list[Line], str]]] = {
-    "start": start, "memory": memory, "notes": notes, "relations": relations, "verbs": verbs, "nulls": nulls, "demo": demo,
-    "serving": serving,
+    "start": start, "memory": memory, "notes": notes, "relations": relations, "verbs": verbs, "nulls": nulls, "limit": limit,
+    "recipe": recipe, "incumbent": incumbent, "demo": demo, "serving": serving,
 }  # fmt: skip
 
 
@@ -306,8 +337,8 @@ def main(names: list[str]) -> None:
         print(f"## {name}\n", flush=True)
         try:
             lines, text = TOPICS[name]()
-        except Failed as error:
-            failed = True
+        except (Failed, Left) as error:
+            failed |= isinstance(error, Failed)
             print(f"Not measured: {error}\n", flush=True)
             continue
         print(f"{table(lines)}\n\n{text} ({time.perf_counter() - began:.0f} s)\n", flush=True)

@@ -147,5 +147,17 @@ def test_a_run_without_comparison_is_refused(run, tmp_path):
 
 def test_the_benchmark_has_the_topics_of_its_page_and_prints_ratios():
     bench = _module(ROOT / "benchmarks" / "bench.py")
-    assert set(bench.TOPICS) == {"start", "memory", "notes", "relations", "verbs", "nulls", "demo", "serving"}
+    assert set(bench.TOPICS) == {
+        "start",
+        "memory",
+        "notes",
+        "relations",
+        "verbs",
+        "nulls",
+        "limit",
+        "recipe",
+        "incumbent",
+        "demo",
+        "serving",
+    }
     assert bench.table([bench.Line("import", 0.15, 0.3, "s", 0.1)]).splitlines()[-1] == "| import | 0.150 s | 0.3 s | 0.50 | 0.1 s |"

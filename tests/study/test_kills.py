@@ -1,0 +1,91 @@
+"""A study that is killed at thirty random moments, each time continued by the same command, ends with the tables of one that was not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+KILLS = 30
+SCRIPT = """
+# The process that is killed is forked from this one, which has imported everything: otherwise most of its short life would go into that.
+import os, random, signal, sys, time
+import torch, transformers, matplotlib.pyplot, sklearn, scipy.stats
+import cotrain.study.cost, cotrain.study.run, cotrain.training.trainer, cotrain.training.model, cotrain.reporting.report
+from cotrain.cli import main
+from cotrain.training.calibrate import Rate
+
+cotrain.study.cost.calibrate = lambda *_: Rate(2e-5, 1, 1.0)  # to measure the speed takes longer than all the rest
+
+def run(name, seconds=None):
+    child = os.fork()
+    if not child:
+        sys.argv = ["cotrain", "run", "study.yaml", "--out", f"runs/{name}", "--workers", "1", "--set", "training.epochs=1", "--set", "seeds=[1,2,3]"]
+        try:
+            main()
+        except SystemExit as left:
+            os._exit(left.code or 0)
+        os._exit(0)
+    until = time.monotonic() + (seconds or 1000)
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+began = time.monotonic()
+assert run("undisturbed") == 0
+whole = time.monotonic() - began
+kills, name = 0, 0
+moments = random.Random(1)
+while kills < int(sys.argv[1]):
+    left = run(f"killed-{name}", moments.uniform(0, whole / 6))
+    assert left in (0, -signal.SIGKILL), left
+    kills += left != 0
+    name += left == 0  # finished before it was killed: the next one begins anew
+assert run(f"killed-{name}") == 0
+print(kills, name + 1)
+"""
+
+
+def tables(run: Path) -> dict[str, pd.DataFrame]:
+    """Every table of a run folder without its times."""
+    found = {}
+    for file in sorted(run.rglob("*.parquet")):
+        table = pd.read_parquet(file)
+        found[str(file.relative_to(run))] = table[[column for column in table if "second" not in str(column)]]
+    return found
+
+
+def plans(run: Path) -> dict[str, Any]:
+    return {file.name: yaml.safe_load(file.read_text()) for file in (run / "plans").iterdir()}
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
+def test_thirty_kills_change_no_table(small: Path) -> None:
+    (small / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py", str(KILLS)], cwd=small, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    kills, finished = map(int, done.stdout.split()[-2:])
+    assert kills == KILLS
+    undisturbed = small / "runs" / "undisturbed"
+    expected = tables(undisturbed)
+    assert len(list((undisturbed / "fits").iterdir())) >= 12 and len(expected) > 30
+    for number in range(finished):
+        run = small / "runs" / f"killed-{number}"
+        found = tables(run)
+        assert found.keys() == expected.keys()
+        for name, table in expected.items():
+            pd.testing.assert_frame_equal(found[name], table, check_exact=True)
+        assert plans(run) == plans(undisturbed)
+        for name in ("fits.json", "looks.json"):
+            assert (run / name).read_text() == (undisturbed / name).read_text()
+        left = [f for f in run.rglob(".*") if not f.name.endswith(".lease")]
+        assert left == [], "what killed processes left half-written is gone"
