@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import subprocess
+import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +22,7 @@ from cotrain.errors import ChangedStudy, InputError
 from cotrain.serving.export import export
 from cotrain.study import data, steps
 from cotrain.study.spec import read
+from cotrain.study.study import Study
 from cotrain.training.calibrate import Rate
 
 SECRET = "wombat"
@@ -156,7 +161,8 @@ def test_what_leaves_a_run_names_no_document_and_no_patient(
     made = run(study)
     for model in made.models:
         for task in load(model).serves:
-            export(model, task, corpora.parent / "exports" / task)
+            made_of_it = export(model, task, corpora.parent / "exports" / task)
+            assert {stat.S_IMODE(file.stat().st_mode) for file in made_of_it.iterdir()} == {0o600}
     steps.report(study, corpora.parent / "shared")
     out, err = capfd.readouterr()
     whole = words(folder)
@@ -194,3 +200,45 @@ def test_no_word_of_a_note_is_in_a_fault(
     assert ("ID900_clinic_001" in told) == (on_error == "error")
     assert "d900" in told and "train.csv: the quotes of row 61 are not closed" in told
     assert not (corpora.parent / "run").exists()
+
+
+def test_a_defect_shows_no_word_of_a_note(corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback has lines of code and no values, also where rows are at hand."""
+
+    def broken(study: Study, *given: object) -> None:
+        texts = [text for task in data.tasks(study).values() for text in task.rows["text"]]
+        raise ZeroDivisionError(len(texts))
+
+    monkeypatch.setattr("cotrain.study.steps.check", broken)
+    monkeypatch.setattr("sys.argv", ["cotrain", "check", str(corpora), "--out", str(corpora.parent / "run")])
+    with pytest.raises(ZeroDivisionError) as defect:
+        main()
+    told = "".join(traceback.format_exception(defect.value))
+    assert "raise ZeroDivisionError(len(texts))" in told and SECRET not in told
+
+
+def test_a_whole_run_and_its_models_need_no_network_and_leave_no_word(corpora: Path) -> None:
+    """The command itself, its worker processes and the home of its user, without any network."""
+    if sys.platform != "linux" or subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace may be made here")
+    home = corpora.parent / "home"
+    (home / "tmp").mkdir(parents=True)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG_", "TORCH"))}
+    env |= {"HOME": str(home), "TMPDIR": str(home / "tmp"), "OMP_NUM_THREADS": "1"}
+    seen, folder = [], corpora.parent / "run"
+
+    def cotrain(*arguments: str) -> None:
+        command = ["unshare", "-rn", sys.executable, "-m", "cotrain", *arguments]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=home)
+        assert done.returncode == 0, done.stderr
+        seen.extend([done.stdout, done.stderr])
+
+    sets = [word for pair in ("controls=[alone]", "plan.select=partition", "plan.models=5") for word in ("--set", pair)]
+    cotrain("run", str(corpora), "--out", str(folder), "--workers", "2", *sets)
+    cotrain("report", str(folder), "--share", str(corpora.parent / "shared"))
+    model = next(there for there in (folder / "models").iterdir() if any(t.startswith("cnlpt") for t in load(there).serves))
+    cotrain("predict", str(model), str(corpora.parent / "cnlpt" / "train.csv"), "--out", str(home / "predicted.jsonl"))
+    seen += [*words(folder), *words(home), *words(corpora.parent / "shared")]
+    assert len(seen) > 60 and [text[:80] for text in seen if SECRET in text] == []
+    predicted = home / "predicted.jsonl"
+    assert len(predicted.read_text().splitlines()) == 60 and stat.S_IMODE(predicted.stat().st_mode) == 0o600

@@ -7,7 +7,7 @@ from pathlib import Path
 from cotrain.choose import choose
 from cotrain.errors import InputError
 from cotrain.serving import EXPORTS
-from cotrain.training.folders import appearing
+from cotrain.training.folders import appearing, owners_alone
 from cotrain.training.models import load, read_about
 
 
@@ -28,7 +28,7 @@ def export(folder: Path, task: str, to: Path, form: str = "transformers") -> Pat
         raise InputError(
             f"model {folder}: its heads read the entity (training.pooling), which no ordinary classifier does; use cotrain predict or serve"
         )
-    with appearing(to) as work:
+    with owners_alone(shared.private), appearing(to) as work:
         write(shared, task, folder, work)
     return to
 

@@ -17,7 +17,7 @@ from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.serving import anafora
 from cotrain.serving.inputs import Inputs
-from cotrain.training.folders import told
+from cotrain.training.folders import owners_alone, told
 from cotrain.training.models import SharedModel
 
 ANAFORA = "anafora"
@@ -59,26 +59,27 @@ def save(shared: SharedModel, inputs: Inputs, out: Path, tell: Tell = lambda don
     of = anafora.properties(shared, inputs) if form == ANAFORA else {}
     parts = out.with_name(f".{out.name}-{_key(shared, inputs)}")
     try:
-        for old in out.parent.glob(f".{out.name}-*"):
-            if old != parts:
-                shutil.rmtree(old)
-        parts.mkdir(parents=True, exist_ok=True)
-        done = sorted(file for file in parts.glob("*.parquet"))
-        before = len(done) * CHUNK
-        for number, table in enumerate(predict(shared, inputs, before), len(done)):
-            file, work = parts / f"{number:08d}.parquet", parts / "writing"
-            table.to_parquet(work, index=False)
-            work.replace(file)
-            done.append(file)
-            tell(min(len(done) * CHUNK, len(inputs.rows)) - before, len(inputs.rows) - before)
-        whole = parts / "whole"
-        if form == ANAFORA:
-            shutil.rmtree(whole, ignore_errors=True)
-            anafora.write(done, whole, inputs, of)
-        else:
-            FORMS[form](done, whole)
-        whole.replace(out)
-        shutil.rmtree(parts)
+        with owners_alone(shared.private):  # rows are named by their document
+            for old in out.parent.glob(f".{out.name}-*"):
+                if old != parts:
+                    shutil.rmtree(old)
+            parts.mkdir(parents=True, exist_ok=True)
+            done = sorted(file for file in parts.glob("*.parquet"))
+            before = len(done) * CHUNK
+            for number, table in enumerate(predict(shared, inputs, before), len(done)):
+                file, work = parts / f"{number:08d}.parquet", parts / "writing"
+                table.to_parquet(work, index=False)
+                work.replace(file)
+                done.append(file)
+                tell(min(len(done) * CHUNK, len(inputs.rows)) - before, len(inputs.rows) - before)
+            whole = parts / "whole"
+            if form == ANAFORA:
+                shutil.rmtree(whole, ignore_errors=True)
+                anafora.write(done, whole, inputs, of)
+            else:
+                FORMS[form](done, whole)
+            whole.replace(out)
+            shutil.rmtree(parts)
     except OSError as error:
         raise told(error, out.parent) from error
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 import secrets
 import shutil
@@ -50,6 +51,17 @@ def appearing(to: Path, over: bool = False) -> Iterator[Path]:
             old.rename(to)
         for left in (work, old):
             shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def owners_alone(private: bool) -> Iterator[None]:
+    """Let new files of the block be their owner's alone (0600, folders 0700) where they come of private rows."""
+    before = os.umask(0o077) if private else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.umask(before)
 
 
 def told(error: Exception, where: Path) -> Exception:

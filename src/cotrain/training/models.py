@@ -63,6 +63,11 @@ class SharedModel:
         """The tasks that the model is meant for; the other ones helped to train it."""
         return tuple(self.about["serves"])
 
+    @property
+    def private(self) -> bool:
+        """Whether rows of a task are private, of whichever: they all shaped the encoder."""
+        return any(entry["private"] for entry in self.about["tasks"].values())
+
     def labels(self, task: str) -> tuple[str, ...]:
         """Return the K label names of a task, in the order of the columns of ``predict``."""
         return tuple(self.entry(task)["labels"])
