@@ -1,7 +1,9 @@
-"""A study that is killed at thirty random moments, each time continued by the same command, ends with the tables of one that was not."""
+"""A study that is killed at thirty random moments, or run by two processes at once, ends with the tables of one that was left alone."""
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,15 +24,20 @@ from cotrain.training.calibrate import Rate
 
 cotrain.study.cost.calibrate = lambda *_: Rate(2e-5, 1, 1.0)  # to measure the speed takes longer than all the rest
 
-def run(name, seconds=None):
+def start(name):
     child = os.fork()
     if not child:
-        sys.argv = ["cotrain", "run", "study.yaml", "--out", f"runs/{name}", "--workers", "1", "--set", "training.epochs=1", "--set", "seeds=[1,2,3]"]
+        given = ["--out", f"runs/{name}", "--workers", "1", "--set", "training.epochs=1", "--set", "seeds=[1,2,3]"]
+        sys.argv = ["cotrain", "run", "study.yaml", *given]
         try:
             main()
         except SystemExit as left:
             os._exit(left.code or 0)
         os._exit(0)
+    return child
+
+def run(name, seconds=None):
+    child = start(name)
     until = time.monotonic() + (seconds or 1000)
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -43,6 +50,8 @@ def run(name, seconds=None):
 began = time.monotonic()
 assert run("undisturbed") == 0
 whole = time.monotonic() - began
+both = [start("both"), start("both")]
+assert [os.waitpid(child, 0)[1] for child in both] == [0, 0]
 kills, name = 0, 0
 moments = random.Random(1)
 while kills < int(sys.argv[1]):
@@ -64,12 +73,16 @@ def tables(run: Path) -> dict[str, pd.DataFrame]:
     return found
 
 
+def facts(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text()))
+
+
 def plans(run: Path) -> dict[str, Any]:
     return {file.name: yaml.safe_load(file.read_text()) for file in (run / "plans").iterdir()}
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
-def test_thirty_kills_change_no_table(small: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_thirty_kills_and_two_processes_at_once_change_no_table(small: Path) -> None:
     (small / "script.py").write_text(SCRIPT)
     done = subprocess.run([sys.executable, "script.py", str(KILLS)], cwd=small, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -78,14 +91,14 @@ def test_thirty_kills_change_no_table(small: Path) -> None:
     undisturbed = small / "runs" / "undisturbed"
     expected = tables(undisturbed)
     assert len(list((undisturbed / "fits").iterdir())) >= 12 and len(expected) > 30
-    for number in range(finished):
-        run = small / "runs" / f"killed-{number}"
+    for name in ["both", *(f"killed-{number}" for number in range(finished))]:
+        run = small / "runs" / name
         found = tables(run)
         assert found.keys() == expected.keys()
-        for name, table in expected.items():
-            pd.testing.assert_frame_equal(found[name], table, check_exact=True)
+        for file, table in expected.items():
+            pd.testing.assert_frame_equal(found[file], table, check_exact=True)
         assert plans(run) == plans(undisturbed)
-        for name in ("fits.json", "looks.json"):
-            assert (run / name).read_text() == (undisturbed / name).read_text()
-        left = [f for f in run.rglob(".*") if not f.name.endswith(".lease")]
+        for file in ("fits.json", "looks.json"):
+            assert facts(run / file) == facts(undisturbed / file)
+        left = [f for f in run.rglob(".*") if f.is_dir()]
         assert left == [], "what killed processes left half-written is gone"
