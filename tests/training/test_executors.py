@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from cotrain import Group
 from cotrain.errors import InputError
+from cotrain.training.executors import local
 from cotrain.training.train import Options, Progress, train
 
 Make = Callable[..., Any]
@@ -65,3 +67,17 @@ def test_fits_can_be_made_elsewhere(task: Make, settings: Make, tmp_path: Path, 
     told: list[Progress] = []
     fits = train([Group.of("a")], {"a": task("a")}, settings(), [1, 2], tmp_path / "fits", Options(1, told.append, "my_cluster:run"))
     assert len(fits) == 2 and any(p.running == ("far away",) for p in told)
+
+
+def test_each_process_sees_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert local._gpus() == ["0", "1", "2"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
+    gpus, taken, seen = local._gpus(), multiprocessing.Value("i", 0), []
+    for _ in range(3):
+        local._see_one(gpus, taken)
+        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert seen == ["4", "GPU-7", "4"]

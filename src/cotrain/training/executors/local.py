@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cotrain.errors import InputError
 from cotrain.training import worker
@@ -33,11 +33,12 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
     Raises:
         InputError: a process was killed from outside, most often for want of memory.
     """
-    workers = min(setup.workers or max(1, (os.cpu_count() or 1) // setup.settings.threads), len(jobs))
-    if workers == 1:
+    gpus = _gpus() if setup.settings.device == "cuda" else []
+    workers = min(setup.workers or len(gpus) or max(1, (os.cpu_count() or 1) // setup.settings.threads), len(jobs))
+    if workers == 1 and len(gpus) < 2:
         _here(jobs, setup, report)
     else:
-        _pool(jobs, setup, report, workers)
+        _pool(jobs, setup, report, workers, gpus)
 
 
 def _here(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
@@ -62,9 +63,10 @@ def _here(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
         worker.release()
 
 
-def _pool(jobs: Sequence[Job], setup: Setup, report: Report, workers: int) -> None:
-    """Make the fits in fresh processes that each read rows and encoder once."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(setup,))
+def _pool(jobs: Sequence[Job], setup: Setup, report: Report, workers: int, gpus: Sequence[str] = ()) -> None:
+    """Make the fits in fresh processes that each read rows and encoder once, and see one of the GPUs."""
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(setup, gpus, context.Value("i", 0)))
 
     def submit(job: Job) -> Future[Outcome]:
         with _without_main():
@@ -107,8 +109,25 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join()
 
 
-def _begin(setup: Setup) -> None:
+def _gpus() -> list[str]:
+    """Return the GPUs that this process sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def _see_one(gpus: Sequence[str], taken: Any) -> None:
+    """Let this process see one of the GPUs, each process the next one: over several a fit would be another fit."""
+    if gpus:
+        with taken.get_lock():
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken.value % len(gpus)]
+            taken.value += 1
+
+
+def _begin(setup: Setup, gpus: Sequence[str], taken: Any) -> None:
     """Prepare a process: it ends with its parent, leaves an interrupt to it, and reads rows and encoder."""
+    _see_one(gpus, taken)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker.prepare(setup.tasks, setup.settings, setup.encoder)
