@@ -220,3 +220,7 @@ def main(requests: int = 20_000) -> None:
         f"text each. Its memory: {found.before:.0f}, then {found.after:.0f} MB."
     )
     print(json.dumps([measured, text]))
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 WHOLE, VERBS, MODELS = "A study", "Its verbs, one by one, on a run folder", "Models"
-PURPOSES = ("models",)
+PURPOSES = ("models", "share")
 IN_CONTEXT = "incontext"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, suite:NAME, or the folder of an earlier run.")]
@@ -433,7 +433,9 @@ def _measured(gains: Path, choose_on: str | None, given: dict[str, Any], json_: 
 def train(
     run: RunPath,
     groups: Annotated[list[str] | None, typer.Argument(metavar="[GROUP]...", help="As cb+rte; default: those of all plans.")] = None,
-    for_: Annotated[str | None, typer.Option("--for", help="models: the recommended models, ready to use.")] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="models: the recommended models; share: other ways to share.")
+    ] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", help="Of --for models: of each group the seed that is best on dev, all, or none.")
     ] = None,
@@ -451,6 +453,13 @@ def train(
     if keep and for_ != "models":
         raise InputError("--keep says which models are kept; it belongs to --for models")
     opened = _open_run(run, "train", workers, executor)
+    if for_ == "share":
+        from cotrain.study.ways import ways
+
+        with fits_progress() as progress:
+            facts = ways(opened, progress)
+        say(f"trained: {', '.join(facts['ways'])}; compare them with: cotrain compare {run}")
+        return
     if for_ == "models":
         from cotrain.study.models import models
 

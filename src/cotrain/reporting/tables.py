@@ -40,6 +40,8 @@ class RunTables:
         settle: per pair the rows per task that would decide it: ``target``, ``helper``, ``rows_to_settle`` (nan: it is decided).
         prompted: by arm of a language model ``model``, ``address``, ``tasks`` (by task ``seeds``, ``answers``, ``unanswered``) and
             ``sent`` (by task the addresses ``to`` which its rows left this machine, and whether its format is ``clinical``).
+        shared: of other ways to share the parameters of ``encoder``, ``heads`` and ``adapters`` (of all tasks), the ``seconds`` per text of
+            a pass (``plain``, ``heads``, ``lora``), and the ``ways`` that are there.
         notes: further reasons for distrust that only the study can see (a plan that changes with the test).
 
     Raises:
@@ -63,6 +65,7 @@ class RunTables:
     stability: pd.DataFrame | None = None
     settle: pd.DataFrame | None = None
     prompted: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    shared: Mapping[str, Any] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.outside import Outside, Rows, read_arm
 from cotrain.grouping import CONTROLS
+from cotrain.study.presets import WAYS
 from cotrain.study.study import Study
 from cotrain.tasks.task import wrong_name
 from cotrain.training.fit import Fit
@@ -78,6 +79,8 @@ def _wrong(study: Study, name: str, file: Path | None) -> str:
 
 def wrong_arm(study: Study, name: str) -> str:
     """Return what is wrong with a name for predictions from outside, or nothing."""
+    if name in WAYS:
+        return f"arm '{name}': a way to share has this name; choose another"
     if name in (*study.tasks, *(plan.name for plan in study.plans()), *CONTROLS, "recommended"):
         return f"arm '{name}': a task or plan has this name; choose another"
     return wrong_name(name).replace("task", "arm", 1)

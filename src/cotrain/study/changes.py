@@ -13,7 +13,7 @@ from cotrain.tasks.source import Source
 
 _NOT_ROWS = ("name", "label", "labels", "attribute", "private", "metric", "delta", "prompt")
 _DECISIONS = {
-    "thresholds": "thresholds",
+    "thresholds": "thresholds", "share": "share",
     "goal": "goal", "estimator": "estimator", "null": "null", "score_by": "score_by", "select": "select", "by": "plan.by",
     "test": "plan.test", "group_test": "plan.group_test", "paper": "scores on test, as the paper", "root": "folder of the data",
     "executor": "executor",

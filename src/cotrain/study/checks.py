@@ -17,7 +17,7 @@ from cotrain.grouping.options import Options
 from cotrain.prompting.form import wrong_template
 from cotrain.pvi import ESTIMATORS
 from cotrain.study.document import Document, Fault, Location
-from cotrain.study.presets import PRESETS, Goal, Null, options
+from cotrain.study.presets import PRESETS, WAYS, Goal, Null, options
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.readers.entities import MARKERS, window
 from cotrain.tasks.rendering import columns_of
@@ -59,6 +59,7 @@ def faults(document: Document, values: Mapping[str, Any]) -> list[Fault]:
         _splits(values),
         _training(values),
         _grid(values),
+        _share(document.values),
         _tasks(values, entries),
         _plan(values, entries),
     ):
@@ -89,6 +90,15 @@ def _controls(written: Mapping[str, Any]) -> _Found:
             yield ("controls", i), fault
         elif name in written["controls"][:i]:
             yield ("controls", i), f"control '{name}' is there twice; name it once"
+
+
+def _share(written: Mapping[str, Any]) -> _Found:
+    """Yield ways to share that are unknown or there twice."""
+    for i, name in _items(written, "share", str):
+        if name not in WAYS:
+            yield ("share", i), unknown("way to share", name, WAYS)
+        elif name in written["share"][:i]:
+            yield ("share", i), f"way to share '{name}' is there twice; name it once"
 
 
 def _seeds(written: Mapping[str, Any]) -> _Found:

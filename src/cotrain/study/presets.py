@@ -15,6 +15,9 @@ Goal = Literal["fewer", "better"]
 Null = Literal["prior", "finetune"]
 LIGHT = 50_000_000
 """An encoder with fewer parameters is light, and may train at a higher learning rate."""
+WAYS = ("lora", "frozen", "merged")
+"""Other ways to share than one encoder that all tasks of a group train: an adapter and a head per task beside one encoder; heads on an
+encoder that stays as it is; the mean of the encoders of the tasks alone (the average of task vectors, Ilharco et al. 2023)."""
 OUTSIDE = "scores"
 """The format of a task of which only scores are known: no rows are read for it and nothing is trained."""
 
@@ -142,6 +145,7 @@ class Resolved:
         null: what PVI is measured against: ``prior`` label frequencies, or a ``finetune``-d blank encoder.
         score_by: the epoch that is scored.
         select: the epoch that is compared.
+        share: other ways to share that are trained and compared, of ``WAYS``.
         thresholds: which label a kept model gives of two: ``half``, the likeliest, or by a threshold chosen on ``dev``.
         by: the method that relates tasks.
         test: of pairs of tasks.
@@ -167,6 +171,7 @@ class Resolved:
     null: Null = "prior"
     score_by: str = "log_loss"
     select: str = "macro_f1"
+    share: tuple[str, ...] = ()
     thresholds: str = "half"
     by: str = "pvi"
     test: str = "welch"
@@ -197,7 +202,7 @@ class Resolved:
             "name": self.name, "preset": self.preset, "model": training.pop("model"), "tasks": tasks, "splits": asdict(self.cut),
             "goal": self.goal, "plan": {"by": self.by, "test": self.test, "group_test": self.group_test, **plan},
             "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
-            "score_by": self.score_by, "select": self.select, "thresholds": self.thresholds,
+            "score_by": self.score_by, "select": self.select, "thresholds": self.thresholds, "share": self.share,
             "paper": self.paper, "light_learning_rate": self.light_learning_rate, "grid": self.grid,
             "root": self.root, "executor": self.executor, "overrides": self.overrides,
         }  # fmt: skip

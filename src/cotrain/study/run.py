@@ -17,6 +17,7 @@ from cotrain.study.cost import afterwards
 from cotrain.study.models import models
 from cotrain.study.status import unchecked
 from cotrain.study.study import Study
+from cotrain.study.ways import ways
 from cotrain.training.fit import Fit
 
 Say = Callable[[str], None]
@@ -80,6 +81,9 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     if not study.resolved.seeds:
         return Outcome(study, checked, None, {}, steps.report(study), (), 0, time.perf_counter() - began)
     fits = steps.train(study, steps.groups_named(study, None), show)
+    if study.resolved.share:
+        say(f"train: other ways to share ({', '.join(study.resolved.share)})")
+        ways(study, show)
     comparison = steps.compare(study, look=False)
     if extra := _separating(study, comparison):
         say(f"train: controls for the gains claimed of {', '.join(extra[0].tasks)}")

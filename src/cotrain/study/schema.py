@@ -42,7 +42,7 @@ Training = _section("Training", _fields(Settings, ["model"]))
 StudyFile = _section("StudyFile", {
     "model": str, "tasks": GenericAlias(dict, (str, Task)), "splits": Splits, "preset": str, "goal": str, "plan": Plan,
     "controls": tuple[str, ...], "seeds": tuple[int, ...], "training": Training, "estimator": str, "null": str,
-    "score_by": str, "select": str, "thresholds": str, "metric": str, "delta": float, "executor": str,
+    "score_by": str, "select": str, "thresholds": str, "share": tuple[str, ...], "metric": str, "delta": float, "executor": str,
     "grid": GenericAlias(dict, (str, tuple[float | int | str | bool, ...])),
 })  # fmt: skip
 _SECTIONS = {"splits": Splits, "plan": Plan, "training": Training}

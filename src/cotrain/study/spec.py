@@ -61,6 +61,7 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
         null=values.get("null", preset.null),
         score_by=values.get("score_by", preset.score_by),
         select=values.get("select", preset.select),
+        share=values.get("share", ()),
         thresholds=values.get("thresholds", "half"),
         executor=values.get("executor", "local"),
         by=plan.get("by", "pvi"),

@@ -226,6 +226,15 @@ class Study:
         with self.writing("grid.parquet") as file:
             table.to_parquet(file, index=False)
 
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Facts of other ways to share, as ``cotrain.study.ways`` has them, or nothing."""
+        return dict(self._json("share.json") or {})
+
+    def save_shared(self, facts: Mapping[str, Any]) -> None:
+        """Keep facts of other ways to share."""
+        self._save_json("share.json", facts)
+
     def save_affinity(self, affinity: Affinity, name: str) -> None:
         """Keep an Affinity as ``affinity/NAME/{tasks,pairs}.parquet``."""
         drawn = affinity.resamples

@@ -40,7 +40,7 @@ def tables(study: Study) -> RunTables:
         name=study.resolved.name, tasks_rows=_rows(study, scores), check=study.checked, scores=scores, affinity=affinity, plans=plans,
         comparison=study.load_comparison(), costs=costs(study), spec=study.resolved.plain(), provenance=study.provenance,
         looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, stability=stability,
-        settle=settled, prompted=study.prompted, notes=notes,
+        settle=settled, prompted=study.prompted, shared=study.shared, notes=notes,
     )  # fmt: skip
 
 

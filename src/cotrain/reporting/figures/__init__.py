@@ -11,4 +11,5 @@ FIGURES = {
     "plans": "cotrain.reporting.figures.plans:draw",
     "controls": "cotrain.reporting.figures.controls:draw",
     "cost": "cotrain.reporting.figures.cost:draw",
+    "ways": "cotrain.reporting.figures.ways:draw",
 }

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TINTS = {"recommended": "accent", "nominated": "accent", "listing": "muted", "control": "orange"}
+TINTS = {"recommended": "accent", "nominated": "accent", "listing": "muted", "control": "orange", "way": "muted"}
+
+
+class Point(NamedTuple):
+    """A dot of a panel: the name and kind of a plan, or of something beside it."""
+
+    name: str
+    kind: str
+    x: float
+    y: float
 
 
 class Price(NamedTuple):
@@ -60,34 +69,35 @@ def draw(run: RunTables, size: Size) -> Figure | None:
                            wspace=0.08, hspace=0.34)  # fmt: skip
     scale = 1e9 if max(found.parameters for _, found in prices) > 2e9 else 1e6
     unit = "billions" if scale == 1e9 else "millions"
-    _panel(panels[0], size, [(p, found.parameters / scale, found.difference) for p, found in prices],
-           f"parameters deployed, {unit}")  # fmt: skip
-    _panel(panels[1], size, [(p, found.seconds / 60, found.difference) for p, found in prices], "minutes of training per seed")
+    panel(panels[0], size, [Point(p.name, p.kind, found.parameters / scale, found.difference) for p, found in prices],
+          f"parameters deployed, {unit}")  # fmt: skip
+    panel(panels[1], size, [Point(p.name, p.kind, found.seconds / 60, found.difference) for p, found in prices],
+          "minutes of training per seed")  # fmt: skip
     title(panels[0], size, "test: mean difference to alone")
     return figure
 
 
-def _panel(axes: Axes, size: Size, points: list[tuple[Plan, float, float]], label: str) -> None:
-    """Draw the plans as labelled dots; labels of near neighbours go to alternate sides."""
+def panel(axes: Axes, size: Size, points: list[Point], label: str) -> None:
+    """Draw plans as labelled dots; labels of near neighbours go to alternate sides."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     plain(axes, size, grid="both")
     axes.axhline(0, color=colour("muted"), linewidth=0.9)
-    for plan, x, y in points:
-        big = plan.kind == "recommended"
-        axes.plot(x, y, "o", color=colour(TINTS[plan.kind]), markersize=9 if big else 6.5, markeredgecolor=colour("paper"))
-    top = max(x for _, x, _ in points)
+    for _, kind, x, y in points:
+        big = kind == "recommended"
+        axes.plot(x, y, "o", color=colour(TINTS[kind]), markersize=9 if big else 6.5, markeredgecolor=colour("paper"))
+    top = max(point.x for point in points)
     axes.set_xlim(0, top * 1.12)
     low, high = min(0.0, *(y for *_, y in points)), max(0.0, *(y for *_, y in points))
     pad = 0.18 * max(high - low, 0.01)
     axes.set_ylim(low - pad, high + pad)
     placed: list[tuple[float, float]] = []
-    for plan, x, y in sorted(points, key=lambda point: -point[2]):
+    for name, kind, x, y in sorted(points, key=lambda point: -point.y):
         place = _free(placed, x / top, y / (high - low + 2 * pad))
         right = x > 0.72 * top
-        axes.annotate(plan.name, (x, y), xytext=(-8 if right else 8, place), textcoords="offset points",
+        axes.annotate(name, (x, y), xytext=(-8 if right else 8, place), textcoords="offset points",
                       ha="right" if right else "left", va="center", fontsize=size.points,
-                      fontweight="bold" if plan.kind == "recommended" else "normal", color=colour("ink"))  # fmt: skip
+                      fontweight="bold" if kind == "recommended" else "normal", color=colour("ink"))  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(signed))
