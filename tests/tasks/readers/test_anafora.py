@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -305,13 +306,23 @@ def test_every_fault_of_a_corpus_is_told_at_once_with_its_count(tmp_path: Path, 
         "should be one of POS, NEG; 30 otherwise: ",
         "ID109_clinic_001.Temporal-Relation.gold.completed.xml 1@e@ID109_clinic_001@gold and 20 more",
         f"annotation files should have their note beside them, or in texts; 1 otherwise: Train/ID200_clinic_001/ID200_clinic_001{THYME}",
-        f"files should be readable; 1 otherwise: {unreadable.relative_to(tmp_path)} (FileNotFoundError)",
+        f"files should be readable; 1 otherwise: {unreadable.relative_to(tmp_path)} (no ordinary file)",
         "notes should be UTF-8; 1 otherwise: Train/ID202_clinic_001/ID202_clinic_001 line 2",
         "spans should cover words of their note; 1 otherwise: ",
     ):
         assert words in message
     found = read(source(tmp_path, on_error="skip"), ["negation"])
     assert (len(found), found.attrs["facts"]["faulty"]) == (296, 34)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(thyme: Path, refused: Callable) -> None:
+    file = next(thyme.rglob("*.xml"))
+    file.unlink()
+    os.mkfifo(file)
+    assert f"files should be readable; 1 otherwise: {file.relative_to(thyme)} (no ordinary file)" in refused(
+        read, source(thyme), ["text", "negation"]
+    )
 
 
 def test_a_document_that_is_there_twice_is_a_fault(tmp_path: Path, refused: Callable) -> None:

@@ -130,6 +130,8 @@ def folder(source: Source, path: str | None) -> Path:
 
 def note(file: Path, faults: Faults) -> str | None:
     """Return a note with its line ends as they are (offsets count them), or None where it cannot be read."""
+    if not _file(file, faults):
+        return None
     try:
         with file.open(encoding="utf-8", newline="") as opened:
             return opened.read()
@@ -140,8 +142,17 @@ def note(file: Path, faults: Faults) -> str | None:
     return None
 
 
+def _file(file: Path, faults: Faults) -> bool:
+    """Whether there is an ordinary file: a pipe would be waited for, a link can lead nowhere."""
+    if not (there := file.is_file()):
+        faults.add("files should be readable", file, "(no ordinary file)")
+    return there
+
+
 def tree(file: Path, root: str, faults: Faults) -> Element | None:
     """Return the root element of an XML file, or None where it cannot be read, has a DTD or entities, or another root."""
+    if not _file(file, faults):
+        return None
     try:
         found: Element = defusedxml.ElementTree.parse(file, forbid_dtd=True).getroot()
     except ParseError as error:
