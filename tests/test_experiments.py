@@ -73,6 +73,27 @@ def test_the_two_studies_have_one_budget_so_that_they_can_be_read_side_by_side()
     assert nine.settings == eight.settings and nine.cut == eight.cut
 
 
+def test_sentences_of_the_clinical_study_have_their_phrase_between_markers(tmp_path):
+    prepare = _module(ROOT / "experiments" / "clinical" / "prepare.py")
+    for sentence, phrase, expected in (
+        ("No  wheezes or  RALES.", "rales", "No wheezes or <e> RALES </e>."),
+        ("Fever was denied, FEVER today.", "fever", "Fever was denied, <e> FEVER </e> today."),
+        ("Chest  pain (severe).", "chest pain (severe)", "<e> Chest pain (severe) </e>."),
+        ("No rales.", "fever", None),
+    ):
+        assert prepare.marked(sentence, phrase) == expected
+    rows = pd.DataFrame({"sentence1": ["No RALES.", "no rales.", "NONE"], "sentence2": ["rales", "rales", "fever"], "id": ["1", "2", "3"]})
+    for name, labels in (("negex_negation", [1, 0, 1]), ("negex_temporality", [0, 1, 2])):
+        (tmp_path / name).mkdir()
+        rows.assign(label=labels).to_parquet(tmp_path / name / "train.parquet")
+    found = prepare.negex(tmp_path)
+    assert found["sentence"].tolist() == ["no rales."] * 2, "one cluster, whatever the case"
+    assert found["Negation"].tolist() == ["1", "-1"] and found["Temporality"].tolist() == ["recent", "historical"]
+    rows.iloc[:2].assign(label=0).to_parquet(tmp_path / "negex_negation" / "train.parquet")
+    with pytest.raises(SystemExit, match="should have the same rows"):
+        prepare.negex(tmp_path)
+
+
 def test_a_drawn_run_is_drawn_again_alike(run, tmp_path):
     again = generated.generate(tmp_path / "again", most=60, seeds=(1, 2), gain=HARM)
     assert again.index == open_study(run).index
