@@ -99,6 +99,17 @@ def test_every_reader_feeds_a_model(reader: str, thyme: Thyme, tmp_path: Path) -
     assert table[["thyme.negation:not_negated", "thyme.negation:negated"]].to_numpy()[0] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_folder_of_tables_is_read_by_the_columns_of_the_study(kept: Callable[..., Any], tmp_path: Path) -> None:
+    model = load(kept("bert").folder, "cpu", "fp32")
+    pd.DataFrame({"note": ["w10", "w11"], "text": "w12"}).to_csv(tmp_path / "train.csv", index=False)
+    pd.DataFrame({"note": ["w13"], "text": "w12"}).to_csv(tmp_path / "test.csv", index=False)
+    assert reader_of(model, tmp_path) == "tabular"
+    found = read(model, str(tmp_path), "tabular", ["neg", "kind"])
+    assert [(part.tasks, part.texts) for part in found.parts] == [(("neg", "kind"), ["w10", "w11", "w13"])]
+    assert found.rows == ["train:1", "train:2", "test:1"]
+    assert read(model, str(tmp_path), "tabular", ["neg"], text="text").parts[0].texts == ["w12"] * 3
+
+
 def scores(gold: Path, predicted: Path) -> dict[tuple[str, ...], Any]:
     """Return what anaforatools says of predictions, over all documents."""
     evaluate = pytest.importorskip("anafora.evaluate")

@@ -58,9 +58,10 @@ def read(shared: SharedModel, data: str, reader: str, tasks: Sequence[str] = (),
     parts: list[tuple[Source, pd.DataFrame, list[str]]] = []
     for task in chosen:
         entry = shared.entry(task)
-        own = entry if entry["reader"] and entry["reader"]["format"] == reader else {}
+        own = {} if marked else entry  # annotated notes have one text, whatever the study read
         way = text or own.get("text") or "text", (pair or own.get("pair") or "pair") if entry["has_pair"] else None
-        source = _source(chosen[0], data, reader, way, {**own.get("reader", {}), **given}, entry["window"])
+        said = entry["reader"] if entry["reader"] and entry["reader"]["format"] == reader else {}
+        source = _source(chosen[0], data, reader, way, {**said, **given}, entry["window"])
         wanted = [*columns(way), *([row_id] if row_id else ()), *(["type"] if marked else ())]
         if alike := next((of for known, _, of in parts if known == source), None):
             alike.append(task)

@@ -118,8 +118,12 @@ class Source:
 
 def reading(source: Source, task: str) -> dict[str, object]:
     """Return how the rows of a task are read wherever a corpus lies: its format, the column of labels, what is not as nothing said."""
-    said = {key: getattr(source, key) for key in ("entities", "annotator", "suffix", "skip_sections")}
-    return {"format": source.format, "column": source.tasks[task], **{key: value for key, value in said.items() if value}}
+    said = {key: getattr(source, key) for key in ("entities", "annotator", "suffix", "skip_sections", "config")}
+    return {
+        "format": "hub" if source.hub else source.format,
+        "column": source.tasks[task],
+        **{key: value for key, value in said.items() if value},
+    }
 
 
 @dataclass(frozen=True)
