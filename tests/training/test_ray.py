@@ -124,7 +124,7 @@ def test_a_run_folder_that_workers_do_not_see_is_said(
 
 def test_a_fit_for_which_no_machine_has_room_is_said(cluster: str, task: Make, settings: Make, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has 2 CPUs and 0 GPUs; a fit asks for 3 \(training.threads\)"):
-        train([Group.of("a")], {"a": task("a")}, settings(threads=3), [1], tmp_path, Options(0, executor="ray"))
+        train([Group.of("a")], {"a": task("a")}, settings(threads=3), [1], tmp_path, Options(1, executor="ray"))
 
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1:9"])

@@ -37,7 +37,8 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
     """
     with _joined() as ray, away.sent(setup, "ray") as parcel:
         needs = {"num_cpus": setup.settings.threads, "num_gpus": int(setup.settings.device == "cuda")}
-        workers = min(setup.workers or _room(ray, needs), len(jobs))
+        room = _room(ray, needs)
+        workers = min(setup.workers or room, len(jobs))
         kept = [ray.put(parcel)]  # in a list Ray hands on where it is, not what it is
         make = ray.remote(max_retries=0, **needs)(_fit)
         refs: set[Any] = set()
@@ -52,7 +53,12 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
 
         def lost(at: Sequence[Job], error: Exception) -> None:
             if isinstance(error, ray.exceptions.RayTaskError):
-                raise error.cause from None
+                cause: Exception = error.cause
+                if isinstance(cause, ImportError) or "failed to import" in str(cause):
+                    raise InputError(
+                        "a machine of the Ray cluster lacks cotrain or a library of it; install the same on every one"
+                    ) from None
+                raise cause from None
             died[at[0].key] += 1
             if died[at[0].key] >= TRIES:
                 raise InputError(
