@@ -20,8 +20,8 @@ from cotrain.training.selection import SELECTIONS as EPOCHS
 from cotrain.training.train import Progress
 
 COMMANDS = (
-    "demo", "init", "check", "run", "status", "score", "relate", "group", "train", "compare", "report", "prompt", "predict", "serve",
-    "export", "convert", "suites",
+    "demo", "init", "check", "run", "status", "pack", "unpack", "score", "relate", "group", "train", "compare", "report", "prompt",
+    "predict", "serve", "export", "convert", "suites",
 )  # fmt: skip
 
 
