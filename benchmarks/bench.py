@@ -92,8 +92,8 @@ def memory() -> tuple[list[Line], str]:
 
 
 def notes() -> tuple[list[Line], str]:
-    """Read ten thousand notes of either annotated format in child processes, and ask these for their time and peak."""
-    from cotrain.demo.layouts import Mention, anafora, knowtator
+    """Read ten thousand notes of either annotated format, and as many rows of cnlpt, in child processes, asked for time and peak."""
+    from cotrain.demo.layouts import Mention, anafora, cnlpt, knowtator
 
     code = (
         "import json, resource, sys, time; from cotrain.tasks.load import load; from cotrain.tasks.source import Cut, Source\n"
@@ -123,11 +123,23 @@ def notes() -> tuple[list[Line], str]:
                 [Mention([(b, b + 5)], v, "Lab") for b, v in zip(begins, signs, strict=True)],
                 1 + i % 18,
             )
-        for name, path, *labels in (("anafora", "thyme", "negation", "modality"), ("knowtator", "sharp", "negation", "uncertainty")):
+        found = [
+            {
+                "text": f"row {i} has <e> finding {i % 977} </e> on day {i % 50}",
+                "Negation": ("1", "-1")[i % 2],
+                "dtr": str(i % 3),
+            }
+            for i in range(100_000)
+        ]
+        cnlpt(Path(folder, "consults", "train.tsv"), found)
+        for name, path, *labels in (
+            ("anafora", "thyme", "negation", "modality"), ("knowtator", "sharp", "negation", "uncertainty"),
+            ("cnlpt", "consults", "Negation", "dtr"),
+        ):  # fmt: skip
             rows, seconds, peak = json.loads(_output([sys.executable, "-c", code, name, str(Path(folder, path)), *labels]))
             lines += [Line(f"{name}: {rows:,} rows of two tasks", seconds, 60, "s", seconds)]
             lines += [Line(f"{name}: peak memory", peak * (1 if sys.platform == "darwin" else 1024) / GIB, 2, "GiB")]
-    return lines, "10,000 notes with ten entities each, read, cut and kept; CPU seconds and peak resident memory of the process."
+    return lines, "10,000 notes with ten entities each, or 100,000 rows, read, cut and kept; CPU seconds, and peak memory of the process."
 
 
 def relations() -> tuple[list[Line], str]:
