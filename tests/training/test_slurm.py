@@ -93,7 +93,18 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     finally:
         for file in ("slurmd.pid", "slurmctld.pid", "munge.pid"):
             if (folder / file).is_file():
-                os.kill(int((folder / file).read_text()), signal.SIGTERM)
+                end(int((folder / file).read_text()))
+
+
+def end(daemon: int) -> None:
+    """End a daemon; one that waits for something is killed."""
+    os.kill(daemon, signal.SIGTERM)
+    until = time.monotonic() + 5
+    while Path(f"/proc/{daemon}").exists():
+        time.sleep(0.05)
+        if time.monotonic() > until:
+            os.kill(daemon, signal.SIGKILL)
+            return
 
 
 @pytest.fixture
