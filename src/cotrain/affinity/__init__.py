@@ -1,6 +1,19 @@
 """Affinity, and the ways to make one; the tests of pairs and of larger sets that it carries."""
 
-METHODS = {"pvi": "cotrain.affinity.pvi:relate"}
+METHODS = {
+    "pvi": "cotrain.affinity.pvi:METHOD",
+    "entropy": "cotrain.affinity.entropy:METHOD",
+    "accuracy": "cotrain.affinity.accuracy:METHOD",
+    "log_size": "cotrain.affinity.log_size:METHOD",
+    "vocabulary": "cotrain.affinity.vocabulary:METHOD",
+    "textemb": "cotrain.affinity.textemb:METHOD",
+    "logme": "cotrain.affinity.logme:METHOD",
+    "oracle": "cotrain.affinity.oracle:METHOD",
+    "hoa": "cotrain.affinity.hoa:METHOD",
+    "table": "cotrain.affinity.table:METHOD",
+    "surrogate": "cotrain.affinity.surrogate:METHOD",
+    "datamaps": "cotrain.affinity.datamaps:METHOD",
+}
 TESTS = {
     "student": "cotrain.affinity.tests:student",
     "welch": "cotrain.affinity.tests:welch",

@@ -12,6 +12,7 @@ from cotrain.affinity import GROUP_TESTS, TESTS
 from cotrain.affinity.affinity import TASK_COLUMNS, Affinity
 from cotrain.affinity.bootstrap import resample
 from cotrain.affinity.joint import joint
+from cotrain.affinity.method import Found, Ground, Method
 from cotrain.affinity.pairs import Values
 from cotrain.affinity.pairs import table as pairs_of
 from cotrain.choose import choose
@@ -114,3 +115,11 @@ def _task(values: Values, part: pd.DataFrame, facts: Any) -> dict[str, object]:
         "accuracy": _accuracy(part),
         "state": facts["state"], "state_reason": facts["state_reason"],
     }  # fmt: skip
+
+
+def _known(ground: Ground) -> Found:
+    """Return the pairs that are there: every method stands on the affinity by PVI."""
+    return Found(ground.pvi.pairs, "bits")
+
+
+METHOD = Method(_known, sees="difficulty")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from cotrain.pvi.arrays import Predictions, scores_of
 from cotrain.pvi.basis import Basis
 from cotrain.pvi.folds import deal
 from cotrain.pvi.scores import Scores
-from cotrain.tasks.task import Task
-from cotrain.training import encoder
+from cotrain.training.frozen import features
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Values of C, of which each task takes the one with the best log-loss on folds of its training rows.
@@ -35,28 +33,12 @@ def probe(basis: Basis) -> Scores:
         InputError: an encoder that cannot be used.
         MissingExtra: torch is not installed.
     """
-    from cotrain.training.train import effective
-
-    settings = effective(basis.settings)
-    path = encoder.folder(settings.model)
-    tokens = encoder.tokenizer(path, settings.max_length, settings.special_tokens)
-    from cotrain.training.features import Encoder
-
-    frozen, found = Encoder(path, tokens, settings), dict[str, Predictions]()
-    sources: dict[tuple[str, bool], list[Task]] = {}
-    for task in basis.tasks.values():
-        sources.setdefault((task.source or task.name, task.has_pair), []).append(task)
-    for (_, has_pair), tasks in sources.items():
-        needed = pd.concat([task.split(split) for task in tasks for split in ("train", basis.split)]).drop_duplicates(["text", "pair"])
-        known = frozen.features(encoder.encode(needed, has_pair, tokens, settings.max_length, settings.long_texts))
-        place = {text: i for i, text in enumerate(zip(needed["text"], needed["pair"], strict=True))}
-        for task in tasks:
-            train, held_out = task.split("train"), task.split(basis.split)
-            x, held_x = (known[[place[text] for text in zip(rows["text"], rows["pair"], strict=True)]] for rows in (train, held_out))
-            y = task.gold("train")
-            said = log2_p(x, y, held_x, len(task.labels), strength(x, y, train["cluster"].tolist()))
-            found[task.name] = Predictions.of(task, basis.split, said)
-    return scores_of({name: found[name] for name in basis.tasks}, basis.split, "probe", (NOTE,))
+    read, found = features(basis.tasks, basis.settings, ("train", basis.split)), dict[str, Predictions]()
+    for name, task in basis.tasks.items():
+        x, y, clusters = read[name, "train"], task.gold("train"), task.split("train")["cluster"].tolist()
+        said = log2_p(x, y, read[name, basis.split], len(task.labels), strength(x, y, clusters))
+        found[name] = Predictions.of(task, basis.split, said)
+    return scores_of(found, basis.split, "probe", (NOTE,))
 
 
 def strength(x: np.ndarray, y: np.ndarray, clusters: list[str]) -> float:

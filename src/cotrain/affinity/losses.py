@@ -1,0 +1,70 @@
+"""What a fit loses on a task, as a share of what label frequencies lose on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from cotrain.affinity.method import Found, Ground, pairs
+from cotrain.training.fit import Fit
+from cotrain.training.group import Group
+from cotrain.training.selection import cross_selected, null_bits, select_epoch
+
+Loss = Callable[[Fit, str], float]
+
+
+def dev(fit: Fit, task: str) -> float:
+    """Return NLL/NLL_null on dev, each half at the epoch that the other half chose by log-loss."""
+    found = cross_selected(fit, task, "log_loss")
+    return nll(fit.unweighted(task, found.log2_p), found.gold) / null_bits(fit.train_counts[task], found.gold)
+
+
+def test(fit: Fit, task: str) -> float:
+    """Return NLL/NLL_null on test at the epoch that is best on dev by log-loss, temperature-scaled on dev (METHOD, section 5)."""
+    epoch = select_epoch(fit, "log_loss")
+    held, block = fit.blocks[task, "dev"], fit.blocks[task, "test"]
+    scale = temperature(fit.unweighted(task, held.at(epoch)), held.gold)
+    return nll(scaled(fit.unweighted(task, block.at(epoch)), scale), block.gold) / null_bits(fit.train_counts[task], block.gold)
+
+
+def nll(log2_p: np.ndarray, gold: np.ndarray) -> float:
+    """Return the mean bits of (n,) gold labels under (n, K) log2 p."""
+    return float(-log2_p[np.arange(len(gold)), gold].mean(dtype=float))
+
+
+def scaled(log2_p: np.ndarray, temperature: float) -> np.ndarray:
+    """Return (n, K) log2 p with logits divided by a temperature (Guo et al. 2017)."""
+    divided = log2_p.astype(float) / temperature
+    most = divided.max(axis=1, keepdims=True)
+    return np.asarray(divided - most - np.log2(np.exp2(divided - most).sum(axis=1, keepdims=True)))
+
+
+def temperature(log2_p: np.ndarray, gold: np.ndarray) -> float:
+    """Return the temperature between 1/20 and 20 at which (n,) gold labels have the least loss."""
+    found = minimize_scalar(lambda t: nll(scaled(log2_p, float(np.exp(t))), gold), bounds=(-np.log(20), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def mean_losses(fits: Sequence[Fit], loss: Loss) -> dict[tuple[tuple[str, ...], str], float]:
+    """Return (tasks of the group, task) to the mean loss over the seeds."""
+    found: dict[tuple[tuple[str, ...], str], list[float]] = {}
+    for fit in fits:
+        for task in fit.group.tasks:
+            found.setdefault((fit.group.tasks, task), []).append(loss(fit, task))
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def singles_and_pairs(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
+    """Return the groups of one task and of two."""
+    return [Group.of(names) for size in (1, 2) for names in combinations(sorted(tasks), size)]
+
+
+def pair_gains(ground: Ground, loss: Loss) -> Found:
+    """Return what each target gains with each helper: (loss alone − loss in the pair)/NLL_null, means over seeds."""
+    found = mean_losses(ground.fits(singles_and_pairs(ground.names, {})), loss)
+    table = pairs(ground.names, lambda i, j: found[(i,), i] - found[Group.of((i, j)).tasks, i], directed=True)
+    return Found(table, "gain, share of NLL_null")
