@@ -51,9 +51,9 @@ class Affinity:
     """The relation of tasks: ``value`` of a pair is higher where the method says they should train together.
 
     Attributes:
-        method: what made it: ``pvi``.
-        test: the pair test of independent samples: ``student``, ``welch``, ``permutation`` or ``paired``.
-        group_test: the test of three or more tasks: ``anova`` or ``welch_anova``.
+        method: what made it: ``pvi``, or another name of ``cotrain.affinity.METHODS``.
+        test: the pair test of independent samples: ``student``, ``welch``, ``permutation`` or ``paired``; empty where there are values alone.
+        group_test: the test of three or more tasks: ``anova`` or ``welch_anova``, or empty.
         tasks: one line per task, columns ``TASK_COLUMNS``: sizes, mean PVI with its standard error, moments, state. With
             fewer than two clusters nothing is known of the error (nan).
         pairs: one line per unordered pair (target < helper by name), columns ``PAIR_COLUMNS``; a directed method has one of
@@ -63,7 +63,8 @@ class Affinity:
             than two clusters; p is 1 and means nothing). ``shared_rows`` counts rows in clusters of both tasks;
             ``covariance_bits2`` is that of the two means over drawing clusters (0 for tasks without shared rows).
             Normalised columns compare 1 − NLL/NLL_null, nan where a null is too small or not known.
-        cost: what making it cost besides the fits of the single-task learners: ``fits``, ``seconds``.
+        cost: what making it cost besides the fits of the single-task learners: ``fits``, ``seconds``; of other methods than PVI
+            also ``reused``, ``fit_seconds``, ``gradient_passes`` and ``peak_bytes``.
         resamples: the statistics of each bootstrap resample, or None where none was asked for.
     """
 

@@ -13,8 +13,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from cotrain.affinity import METHODS
 from cotrain.affinity.affinity import PAIR_COLUMNS, TASK_COLUMNS, Affinity
-from cotrain.choose import unknown
+from cotrain.choose import choose, unknown
 from cotrain.errors import InputError
 from cotrain.tasks.task import Task
 from cotrain.training.fit import Fit
@@ -126,6 +127,18 @@ class Method:
         """Refuse fewer tasks than the method needs."""
         if len(tasks) < self.least:
             raise InputError(f"the method {name} needs at least {self.least} tasks, found {len(tasks)}")
+
+
+def named(name: str) -> Method:
+    """Return the method of a name, or of ``my_module:MY_METHOD``.
+
+    Raises:
+        InputError: an unknown one, or one from outside that is none.
+    """
+    found = choose("method", name, METHODS)
+    if not isinstance(found, Method):
+        raise InputError(f"method '{name}' should be a cotrain.affinity.method.Method, found a {type(found).__name__}")
+    return found
 
 
 def relate(name: str, method: Method, ground: Ground, made: Collection[str] = ()) -> Affinity:

@@ -15,7 +15,9 @@ def relate(ground: Ground) -> Found:
         InputError: no file, splits of which none is known to choose, and every group that is not there.
     """
     if ground.gains is None:
-        raise InputError("the method table needs a file of measured losses (group, task, loss or gain): --gains FILE")
+        raise InputError(
+            "the method table needs a file of measured losses (group, task, loss): --gains FILE, or methods.table.path in the study"
+        )
     table = ground.gains
     splits = table["split"].unique().tolist()
     usual = [split for split in splits if len(splits) == 1 or split in _CHOOSES]
@@ -29,4 +31,4 @@ def relate(ground: Ground) -> Found:
     return Found(gain, "gain, as measured")
 
 
-METHOD = Method(relate, sees="gains", directed=True)
+METHOD = Method(relate, sees="gains", options={"path": ""}, directed=True)

@@ -16,6 +16,7 @@ from cotrain.cli.progress import Stopped, fits_progress, say, waiting
 from cotrain.errors import CotrainError, InputError
 
 if TYPE_CHECKING:
+    from cotrain.affinity.affinity import Affinity
     from cotrain.study.study import Study
 
 app = typer.Typer(
@@ -308,30 +309,41 @@ def relate(
         int, typer.Option("--bootstrap", min=0, help="Draw clusters and seeds anew so many times: how sure is a plan?")
     ] = 0,
     estimator: Estimator = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", metavar="METHOD", help="Relate by other methods than PVI, beside it: hoa; repeatable.")
+    ] = None,
+    gains: Annotated[Path | None, typer.Option("--gains", metavar="FILE", help="Of --by table: measured losses of groups.")] = None,
     json_: Json = False,
 ) -> None:
-    """Relate the tasks by their scores: a table of tasks and a table of pairs. Trains nothing."""
-    from cotrain.study import steps
+    """Relate the tasks by their scores, or by other methods: a table of tasks and a table of pairs. Trains nothing."""
+    from cotrain.cli import show
+    from cotrain.study import methods, steps
 
+    if by and (strange := [name for name, value in (("--scores", scores), ("--test", test), ("--group-test", group_test),
+                                                    ("--bootstrap", bootstrap), ("--estimator", estimator)) if value]):  # fmt: skip
+        raise InputError(f"{', '.join(strange)}: of the affinity by PVI alone; leave out --by")
+    if gains and "table" not in (by or ()):
+        raise InputError("--gains is the file of --by table; name that method, or leave out the file")
     opened = _scored(run, scores, columns, out, test, group_test, update)
+    for name in by or ():
+        found = methods.relate(opened, name, gains if name == "table" else None)
+        emit(_related(found)) if json_ else show.affinity(found)
+    if by:
+        return
     related = steps.relate(opened, test, group_test, bootstrap, estimator)
     if json_:
-        emit(
-            {
-                "method": related.method,
-                "test": related.test,
-                "group_test": related.group_test,
-                "tasks": related.tasks,
-                "pairs": related.pairs,
-            }
-        )
+        emit(_related(related))
         return
-    from cotrain.cli import show
-
     show.affinity(related)
     if scores:
         show.notes(opened.load_scores("pvi"))
         say(f"Next: cotrain group {opened.path}")
+
+
+def _related(found: Affinity) -> dict[str, Any]:
+    """Return an affinity as plain values."""
+    return {"method": found.method, "test": found.test, "group_test": found.group_test, "cost": dict(found.cost),
+            "tasks": found.tasks, "pairs": found.pairs}  # fmt: skip
 
 
 def _scored(run: Path | None, scores: list[Path] | None, columns: str | None, out: Path | None, test: str | None,
@@ -351,14 +363,20 @@ def _scored(run: Path | None, scores: list[Path] | None, columns: str | None, ou
 @app.command(rich_help_panel=VERBS)
 def group(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="The folder of a run; or give --gains.")] = None,
-    by: Annotated[str | None, typer.Option("--by", help="The affinity that nominates, such as pvi-probe; default: the study's.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="AFFINITY", help="That nominates, such as textemb or pvi-probe; default: the study's.")
+    ] = None,
     rule: Annotated[str | None, typer.Option("--rule", help="What a group must pass: any, not_different, clique or equivalent.")] = None,
     alpha: Annotated[float | None, typer.Option("--alpha", help="Level of the tests.")] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Of equivalence, relative to the null model's bits.")] = None,
     margin_bits: Annotated[float | None, typer.Option("--margin-bits", help="Of equivalence, in bits.")] = None,
-    select: Annotated[str | None, typer.Option("--select", help="nested, partition, max_abs_t, min_gap or top1_per_target.")] = None,
+    select: Annotated[
+        str | None, typer.Option("--select", help="nested, partition, max_abs_t, min_gap, top1_per_target, overlapping or spectral.")
+    ] = None,
     objective: Annotated[str | None, typer.Option("--objective", help="Of partition: fewest, budget or gain.")] = None,
-    models: Annotated[int | None, typer.Option("--models", min=1, help="At most so many models (partition).")] = None,
+    models: Annotated[
+        int | None, typer.Option("--models", min=1, help="At most so many models (partition, overlapping, spectral).")
+    ] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="What all models may cost at most (partition, --gains).")] = None,
     cost: Annotated[
         str | None, typer.Option("--cost", help="What a budget counts: models, parameters or bytes; of --gains a column.")
@@ -389,7 +407,7 @@ def group(
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     if gains is not None:
-        others = {"RUN": run, "by": by, "set": set_, "name": name, "list": list_}
+        others = {"RUN": run, "from": from_, "set": set_, "name": name, "list": list_}
         _measured(gains, choose_on, given | {key: value for key, value in others.items() if value}, json_)
         return
     if run is None or choose_on is not None:
@@ -398,7 +416,7 @@ def group(
             else "--choose-on belongs to --gains; leave it out for the folder of a run"
         )  # fmt: skip
     opened = _open_run(run, "group")
-    found: Any = steps.passing(opened, given, set_ or (), by) if list_ else steps.group(opened, given, set_ or (), name, by)
+    found: Any = steps.passing(opened, given, set_ or (), from_) if list_ else steps.group(opened, given, set_ or (), name, from_)
     if json_:
         emit(found._asdict() if list_ else found)
         return
@@ -434,7 +452,8 @@ def train(
     run: RunPath,
     groups: Annotated[list[str] | None, typer.Argument(metavar="[GROUP]...", help="As cb+rte; default: those of all plans.")] = None,
     for_: Annotated[
-        str | None, typer.Option("--for", help="models: the recommended models; share: other ways to share.")
+        list[str] | None,
+        typer.Option("--for", help="models: the recommended models; share: other ways to share; or a method; repeatable."),
     ] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", help="Of --for models: of each group the seed that is best on dev, all, or none.")
@@ -443,30 +462,43 @@ def train(
     executor: Executor = "",
 ) -> None:
     """Train the groups of the plans that are not trained yet; nothing is trained twice."""
+    from cotrain.affinity import METHODS
     from cotrain.cli import show
-    from cotrain.study import steps
+    from cotrain.study import methods, steps
 
-    if for_ is not None and for_ not in PURPOSES:
-        raise InputError(unknown("purpose", for_, PURPOSES))
-    if for_ and groups:
+    wanted = for_ or []
+    if faults := [
+        unknown("purpose", name, [*PURPOSES, *METHODS]) for name in wanted if name not in (*PURPOSES, *METHODS) and ":" not in name
+    ]:
+        raise InputError(faults)
+    if wanted and groups:
         raise InputError("--for names what to train; leave out the groups")
-    if keep and for_ != "models":
+    if keep and "models" not in wanted:
         raise InputError("--keep says which models are kept; it belongs to --for models")
     opened = _open_run(run, "train", workers, executor)
-    if for_ == "share":
+    if by := [methods.chosen(opened, name) for name in dict.fromkeys(wanted) if name not in PURPOSES]:
+        failed = []
+        for one in by:
+            with fits_progress() as progress:
+                fits = methods.train(opened, one, progress)
+            show.trained(fits, progress.last)
+            failed += [fit for fit in fits if fit.failed]
+        steps.refuse_failed(failed)
+        say(f"Next: cotrain relate {run}{''.join(f' --by {one.name}' for one in by)}")
+    if "share" in wanted:
         from cotrain.study.ways import ways
 
         with fits_progress() as progress:
             facts = ways(opened, progress)
         say(f"trained: {', '.join(facts['ways'])}; compare them with: cotrain compare {run}")
-        return
-    if for_ == "models":
+    if "models" in wanted:
         from cotrain.study.models import models
 
         with fits_progress() as progress:
             say("fits keep no weights: each model that is not there yet is trained once more")
             ready = models(opened, progress, keep or "best")
         show.models(ready)
+    if wanted:
         return
     with fits_progress() as progress:
         fits = steps.train(opened, steps.groups_named(opened, groups), progress)

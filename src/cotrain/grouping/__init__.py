@@ -12,6 +12,8 @@ SELECTIONS = {
     "top1_per_target": "cotrain.grouping.pairs:top1_per_target",
     "partition": "cotrain.grouping.exact:exact",
     "nested": "cotrain.grouping.nested:nested",
+    "overlapping": "cotrain.grouping.overlapping:overlapping",
+    "spectral": "cotrain.grouping.spectral:spectral",
 }
 OBJECTIVES = ("fewest", "budget", "gain")
 COSTS = ("models", "parameters", "bytes")

@@ -119,11 +119,14 @@ class Statistics:
     def test(self, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (N,) statistics and p of equality: the pair test for two tasks, the group test for more.
 
-        Sets with shared rows get Wald's test from the joint covariance; those with a task of too few rows p = 1, nan.
+        Sets with shared rows get Wald's test from the joint covariance; those with a task of too few rows p = 1, nan, and so do all
+        where the affinity has values alone.
         """
         if sets.shape[1] == 2:
             a, b = sets.T
             return self.pairs.statistic[a, b], self.pairs.p[a, b]
+        if not self.group_test:
+            return np.full(len(sets), np.nan), np.ones(len(sets))
         few = self.any_pair(self.few, sets)
         shared = self.any_pair(self.covariance != 0, sets) & ~few
         statistic, p = np.full(len(sets), np.nan), np.ones(len(sets))

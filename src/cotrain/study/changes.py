@@ -16,7 +16,7 @@ _DECISIONS = {
     "thresholds": "thresholds", "share": "share",
     "goal": "goal", "estimator": "estimator", "null": "null", "score_by": "score_by", "select": "select", "by": "plan.by",
     "test": "plan.test", "group_test": "plan.group_test", "paper": "scores on test, as the paper", "root": "folder of the data",
-    "executor": "executor",
+    "executor": "executor", "methods": "methods",
 }  # fmt: skip
 
 

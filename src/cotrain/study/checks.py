@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
+from cotrain.affinity.method import TRAINED, named
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
@@ -42,6 +43,8 @@ _KNOWN: dict[Location, tuple[str, Any]] = {
     ("plan", "group_test"): ("group test", GROUP_TESTS),
     ("training", "device"): ("device", ("auto", "cpu", "cuda", "mps")),
 }
+_MODELS = {("models", "overlapping"), ("models", "spectral")}
+"""Selections besides ``partition`` that read ``models``."""
 _Found = Iterator[tuple[Location, str]]
 
 
@@ -62,6 +65,8 @@ def faults(document: Document, values: Mapping[str, Any]) -> list[Fault]:
         _share(document.values),
         _tasks(values, entries),
         _plan(values, entries),
+        _by(values),
+        _methods(values),
     ):
         found += part
     return [document.fault(location, words) for location, words in found]
@@ -73,7 +78,7 @@ def _names(values: Mapping[str, Any]) -> _Found:
         found: Any = values
         for part in location:
             found = found.get(part) if isinstance(found, Mapping) else None
-        if found is not None and found not in known and not (kind == "executor" and ":" in found):
+        if found is not None and found not in known and not (kind in ("executor", "method") and ":" in found):
             yield location, unknown(kind, found, known)
 
 
@@ -271,7 +276,7 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     if (
         select in SELECTIONS
         and select != "partition"
-        and (idle := [key for key in ("objective", "models", "budget", "cost") if plan.get(key)])
+        and (idle := [key for key in ("objective", "models", "budget", "cost") if plan.get(key) and (key, select) not in _MODELS])
     ):
         yield ("plan", idle[0]), f"plan: {idle[0]} belongs to select: partition, found select: {select}; leave one out"
         return
@@ -279,6 +284,35 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
         Options(**options(PRESETS.get(values.get("preset", ""), PRESETS["default"]).plan, plan))
     except InputError as error:
         yield from ((("plan",), f"plan: {words}") for words in error.faults)
+
+
+def _by(values: Mapping[str, Any]) -> _Found:
+    """Yield what a method that nominates cannot do in this study."""
+    plan, preset = values.get("plan", {}), PRESETS.get(values.get("preset", ""), PRESETS["default"])
+    name = plan.get("by", "pvi")
+    if name == "pvi" or (name not in METHODS and ":" not in name):
+        return
+    try:
+        method, how = named(name), Options(**options(preset.plan, {k: v for k, v in plan.items() if k not in ("by", "test", "group_test")}))
+    except InputError as error:
+        yield from ((("plan", "by"), words) for words in error.faults if ":" in name)
+        return
+    if method.test:
+        yield ("plan", "by"), f"plan.by: {name} looks at test, and dev decides; choose another, and relate by it to judge that one"
+    if how.rule != "any" or how.select in ("max_abs_t", "min_gap"):
+        found = f"found rule: {how.rule}, select: {how.select}"
+        yield ("plan", "by"), f"plan.by: {name} has values of pairs alone, no tests; it needs rule: any and another select, {found}"
+    if not values.get("seeds", preset.seeds) and method.options.keys() & TRAINED.keys():
+        yield ("plan", "by"), f"plan.by: {name} needs fits, and this study has no seeds; name some, or choose another method"
+
+
+def _methods(values: Mapping[str, Any]) -> _Found:
+    """Yield methods that are unknown, and options that are none."""
+    for name, given in values.get("methods", {}).items():
+        try:
+            named(name).chosen(name, given)
+        except InputError as error:
+            yield from ((("methods", name), words) for words in error.faults)
 
 
 def _strangers(names: tuple[str, ...], values: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:

@@ -155,6 +155,7 @@ class Resolved:
         paper: follow the paper where it and the method differ: scores on test, groups of tasks that are not learned.
         grid: settings with several values each; a group is trained with every combination of them, and dev chooses.
         light_learning_rate: replaces the learning rate where the encoder is light (see ``with_encoder``); None: it does not.
+        methods: options of methods that relate tasks, by the name of the method.
         root: the folder where relative paths of the tasks begin.
         executor: where fits are made, a name of ``cotrain.training.executors.EXECUTORS``; it changes no number.
         overrides: what a person forced on the command line, in words.
@@ -181,6 +182,7 @@ class Resolved:
     paper: bool = False
     light_learning_rate: float | None = None
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     root: str = ""
     executor: str = "local"
     overrides: tuple[str, ...] = ()
@@ -204,7 +206,7 @@ class Resolved:
             "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
             "score_by": self.score_by, "select": self.select, "thresholds": self.thresholds, "share": self.share,
             "paper": self.paper, "light_learning_rate": self.light_learning_rate, "grid": self.grid,
-            "root": self.root, "executor": self.executor, "overrides": self.overrides,
+            "methods": self.methods, "root": self.root, "executor": self.executor, "overrides": self.overrides,
         }  # fmt: skip
         return {key: _thawed(value) for key, value in values.items()}
 

@@ -12,7 +12,7 @@ from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.controls import on_demand
 from cotrain.grouping.plan import Plan, Serving
 from cotrain.reporting.words import plural
-from cotrain.study import data, steps
+from cotrain.study import data, methods, steps
 from cotrain.study.cost import afterwards
 from cotrain.study.models import models
 from cotrain.study.status import unchecked
@@ -76,6 +76,9 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
         + (f"; not: {', '.join(unlearned)}" if unlearned else "")
     )
     steps.relate(study)
+    if study.resolved.by != "pvi":
+        steps.refuse_failed(methods.train(study, methods.chosen(study, study.resolved.by), show))
+        methods.relate(study, study.resolved.by)
     plans = steps.group(study)
     say(f"group: {_listed(plans)}")
     if not study.resolved.seeds:

@@ -44,6 +44,7 @@ StudyFile = _section("StudyFile", {
     "controls": tuple[str, ...], "seeds": tuple[int, ...], "training": Training, "estimator": str, "null": str,
     "score_by": str, "select": str, "thresholds": str, "share": tuple[str, ...], "metric": str, "delta": float, "executor": str,
     "grid": GenericAlias(dict, (str, tuple[float | int | str | bool, ...])),
+    "methods": GenericAlias(dict, (str, GenericAlias(dict, (str, float | int | str | tuple[int, ...])))),
 })  # fmt: skip
 _SECTIONS = {"splits": Splits, "plan": Plan, "training": Training}
 _EXPECTED = {

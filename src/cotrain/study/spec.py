@@ -72,6 +72,7 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
         paper=preset.paper,
         light_learning_rate=None if "learning_rate" in training else preset.light_learning_rate,
         grid=values.get("grid", {key: several for key, several in preset.grid.items() if key not in training}),
+        methods={name: {k: _below(root, v) if k == "path" else v for k, v in of.items()} for name, of in values.get("methods", {}).items()},
         root=str(root),
         overrides=(*(f"{one.replace('=', ' = ', 1)} (--set)" for one in sets), *([f"model = {model} (--model)"] if model else [])),
     )

@@ -65,23 +65,29 @@ def check(study: Study) -> dict[str, Any]:
     return result
 
 
-def train(study: Study, groups: Iterable[Group], show: Show | None = None, tasks: Mapping[str, Task] | None = None) -> list[Fit]:
+def train(
+    study: Study, groups: Iterable[Group], show: Show | None = None, tasks: Mapping[str, Task] | None = None,
+    seeds: Sequence[int] = (), extras: tuple[str, ...] = (),
+) -> list[Fit]:  # fmt: skip
     """Return the fits of ``groups`` over the seeds of the study, training what is missing; failed ones have ``failed`` set.
 
     Args:
         tasks: those that the groups name, where they are not those of the study.
+        seeds: others than those of the study.
+        extras: what the fits should leave beside predictions.
     """
     from cotrain.training.train import Options as How
     from cotrain.training.train import train as fit
 
     data.needs_rows(study, "train")
-    data.needs_seeds(study, "train")
+    if not seeds:
+        data.needs_seeds(study, "train")
     wanted = list(dict.fromkeys(groups))
     there, points = tasks or data.tasks(study), data.points(study)
     # in a grid a fit counts when its group is trained at every point
     arrived: Callable[[Fit], None] = (lambda one: None) if len(points) > 1 else lambda one: data.remember(study, [one])
-    how = How(workers=study.workers, executor=study.executor, progress=show, arrived=arrived)
-    at = [fit(wanted, there, point, study.resolved.seeds, study.fits, how) for point in points]
+    how = How(workers=study.workers, executor=study.executor, progress=show, extras=extras, arrived=arrived)
+    at = [fit(wanted, there, point, seeds or study.resolved.seeds, study.fits, how) for point in points]
     found = at[0] if len(points) == 1 else best(study, points, at)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
     return found
@@ -205,7 +211,7 @@ def relate(
 
 
 def group(
-    study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None, by: str | None = None
+    study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), name: str | None = None, of: str | None = None
 ) -> list[Plan]:  # fmt: skip
     """Return the nominated plans, and with the plan of the study file its controls.
 
@@ -213,21 +219,21 @@ def group(
         given: keys of ``plan`` that differ from the study file; the plan is then kept beside that of the study.
         sets: the same as ``plan.KEY=VALUE``.
         name: of the plan.
-        by: the affinity that nominates, such as ``pvi-probe``; the study's where none is named.
+        of: the affinity that nominates, such as ``textemb`` or ``pvi-probe``; the study's where none is named.
     """
     from cotrain.grouping.controls import controls
     from cotrain.grouping.group import group as nominate
 
-    affinity = study.load_affinity(by or "pvi")
+    affinity = study.load_affinity(of or study.resolved.by)
     changed = {**(given or {}), **_keys(sets)}
-    if changed or name or by:
-        chosen = _options(study.resolved.plan, changed)
-        own = f"{by}-{chosen.select}" if by and not changed else f"{f'{by}-' if by else ''}{chosen.rule}-{chosen.select}"
+    if changed or name or of:
+        chosen = _options_for(affinity, study.resolved.plan, changed)
+        own = f"{of}-{chosen.select}" if of and not changed else f"{f'{of}-' if of else ''}{chosen.rule}-{chosen.select}"
         plans = nominate(affinity, chosen, name or own, size(study, affinity, chosen))
         plans = [_from(plan, "terminal") for plan in plans]
         study.save_plans(plans)
         return plans
-    nominated = nominate(affinity, study.resolved.plan, "pvi", size(study, affinity, study.resolved.plan))
+    nominated = nominate(affinity, study.resolved.plan, affinity.method, size(study, affinity, study.resolved.plan))
     plans = [_from(p, "study") for p in (*nominated, *controls(study.resolved.controls, nominated, affinity, study.resolved.cut.seed))]
     before = [p.name for p in study.plans() if p.settings.get(ORIGIN) == "study"]
     study.save_plans(plans, instead_of=before)
@@ -253,7 +259,7 @@ def size(study: Study, affinity: Affinity, chosen: Options) -> Size | None:
     )  # fmt: skip
 
 
-def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), by: str | None = None) -> Listing:
+def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence[str] = (), of: str | None = None) -> Listing:
     """Return what passes the rule of the study file, or of the keys given; a listing is no plan, nothing is kept.
 
     Sets of all sizes are listed, unless the keys given have a ``largest``: that of the study bounds its plan alone.
@@ -267,7 +273,7 @@ def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence
     options = _options(study.resolved.plan, changed)
     if options.rule == "any":
         raise InputError("every set of tasks passes the rule 'any'; name one that tests, as --rule not_different")
-    return listing(study.load_affinity(by or "pvi"), options, changed.get("largest"))
+    return listing(study.load_affinity(of or study.resolved.by), options, changed.get("largest"))
 
 
 def _from(plan: Plan, origin: str) -> Plan:
@@ -296,6 +302,12 @@ def _keys(sets: Sequence[str]) -> dict[str, Any]:
     if faults:
         raise InputError(faults)
     return found
+
+
+def _options_for(affinity: Affinity, plan: Options, changed: Mapping[str, Any]) -> Options:
+    """Return options with keys changed; a rule that nobody named does not hold for an affinity without tests."""
+    found = _options(plan, changed)
+    return found if "rule" in changed or affinity.pairs["p"].notna().any() else replace(found, rule="any")
 
 
 def _options(plan: Options, changed: Mapping[str, Any]) -> Options:

@@ -237,6 +237,7 @@ class Study:
 
     def save_affinity(self, affinity: Affinity, name: str) -> None:
         """Keep an Affinity as ``affinity/NAME/{tasks,pairs}.parquet``."""
+        name = _folder(name)
         drawn = affinity.resamples
         kept = {"tasks": affinity.tasks, "pairs": affinity.pairs}
         kept |= {"resampled_tasks": drawn.tasks, "resampled_pairs": drawn.pairs} if drawn else {}
@@ -263,6 +264,7 @@ class Study:
 
     def find_affinity(self, name: str) -> Affinity | None:
         """Return the Affinity of a name, or None where nothing was related yet."""
+        name = _folder(name)
         if (facts := self._json(f"affinity/{name}/affinity.json")) is None:
             return None
         folder = self.path / "affinity" / name
@@ -271,6 +273,15 @@ class Study:
         if (folder / "resampled_pairs.parquet").is_file():
             drawn = Resamples(*(pd.read_parquet(folder / f"resampled_{part}.parquet") for part in ("tasks", "pairs")))
         return Affinity(facts["method"], facts["test"], facts["group_test"], tasks, pairs, facts["cost"], drawn)
+
+    @property
+    def made_for(self) -> dict[str, list[str]]:
+        """Method to the fits that were trained for it, as the index calls them; others that it reads are re-used."""
+        return dict((self._json("methods.json") or {}).get("made_for", {}))
+
+    def save_made_for(self, method: str, fits: Sequence[str]) -> None:
+        """Keep which fits are trained for a method."""
+        self._save_json("methods.json", {"made_for": {**self.made_for, method: sorted(set(fits))}})
 
     def save_plans(self, plans: Iterable[Plan], instead_of: Sequence[str] = ()) -> None:
         """Keep plans as ``plans/NAME.yaml``; the plans named in ``instead_of`` go first."""
@@ -377,6 +388,15 @@ class Study:
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
+
+
+def _folder(name: str) -> str:
+    """Return the name of a method, perhaps one from outside, as that of a folder.
+
+    >>> _folder("mine:CLOSE")
+    'mine.CLOSE'
+    """
+    return name.replace(":", ".")
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotrain.cli.tables import bullets, filled, write
 from cotrain.reporting.content import SCORED, Cell, Table, row
-from cotrain.reporting.words import count, estimate, number, probability
+from cotrain.reporting.words import count, duration, estimate, number, plural, probability
 
 if TYPE_CHECKING:
     from cotrain.affinity.affinity import Affinity
@@ -57,6 +57,9 @@ def _seeds(value: object) -> str:
 
 def affinity(related: Affinity) -> None:
     """Print the pairs of tasks, the most similar first."""
+    if not related.test:
+        _valued(related)
+        return
     pairs = related.pairs.assign(gap=related.pairs["difference_bits"].abs()).sort_values("gap", kind="stable")
     states = dict(zip(related.tasks["task"], related.tasks["state"], strict=True))
     lines = []
@@ -73,6 +76,26 @@ def affinity(related: Affinity) -> None:
     if len(pairs) > PAIRS:
         note += f" The {PAIRS} most similar of {count(len(pairs))} pairs; all are in affinity/{related.method}/pairs.parquet."
     write(filled(Table(columns, tuple(lines), "Pairs, the most similar first", note)))
+
+
+def _valued(related: Affinity) -> None:
+    """Print the pairs of a method that has values alone, the highest first, and what it cost."""
+    pairs, states = related.pairs.sort_values("value", ascending=False, kind="stable"), related.tasks.set_index("task")["state"]
+    directed = len(pairs) == len(states) * (len(states) - 1)
+    lines = [
+        row(Cell(pair["target"], "strong"), pair["helper"], number(pair["value"], sign=True))
+        for pair in pairs.head(PAIRS).to_dict("records")
+    ]
+    cost = related.cost
+    note = (
+        f"{plural(int(cost['fits']), 'fit')} made for it ({duration(cost['fit_seconds'])}), {count(cost['reused'])} re-used; "
+        f"{duration(cost['seconds'])} besides."
+    )
+    if len(pairs) > PAIRS:
+        note += f" {PAIRS} of {count(len(pairs))} lines; all are in affinity/{related.method}/pairs.parquet."
+    columns = ("target", "helper", f"#{pairs['unit'].iloc[0]}") if directed else ("task", "task", f"#{pairs['unit'].iloc[0]}")
+    write(Table(columns, tuple(lines), f"Pairs by {related.method}, the highest first", note))
+    bullets((f"{task} is {state.replace('_', ' ')} and stands alone" for task, state in states.items() if state != "ok"), "warn")
 
 
 def truth(related: Affinity, bits: Mapping[str, float]) -> None:

@@ -1,0 +1,118 @@
+"""Methods on a study: the fits that they need, and the affinity that they make of what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from cotrain.affinity.affinity import Affinity
+from cotrain.affinity.method import Ground, Method, named
+from cotrain.affinity.method import relate as by
+from cotrain.errors import InputError
+from cotrain.reporting.words import plural
+from cotrain.study import data, steps
+from cotrain.study.study import Study
+from cotrain.training.fit import Fit
+from cotrain.training.group import Group
+
+SHOWN = 3
+
+
+class Chosen(NamedTuple):
+    """A method by its name, with its options, the groups that it needs trained, and with which seeds."""
+
+    name: str
+    method: Method
+    options: Mapping[str, Any]
+    groups: tuple[Group, ...]
+    seeds: tuple[int, ...]
+
+
+def chosen(study: Study, name: str, given: Mapping[str, Any] = MappingProxyType({})) -> Chosen:
+    """Return what a method is in a study.
+
+    Args:
+        given: options that differ from those of the study.
+
+    Raises:
+        InputError: an unknown method, one from outside that is none, options that are none, too few tasks, more seeds than there are.
+    """
+    data.needs_rows(study, f"the method {name}")
+    method = named(name)
+    options = method.chosen(name, {**study.resolved.methods.get(name, {}), **given})
+    method.refuse_few(name, study.tasks)
+    groups, seeds = tuple(method.groups(study.tasks, options)), study.resolved.seeds
+    if groups and options.get("seeds"):
+        seeds = tuple(options["seeds"])
+    elif groups:
+        data.needs_seeds(study, f"the method {name}")
+        if (repeats := int(options.get("repeats", 0))) > len(seeds):
+            raise InputError(f"methods.{name}.repeats: {repeats} seeds are asked for, the study has {len(seeds)}; name some with seeds")
+        seeds = seeds[: repeats or None]
+    return Chosen(name, method, options, groups, seeds)
+
+
+def train(study: Study, one: Chosen, show: steps.Show | None = None) -> list[Fit]:
+    """Return the fits that a method needs, those that are missing trained; the study remembers for which method each was made."""
+    if not one.groups:
+        return []
+    # before they are made, so that what is killed meanwhile is counted too
+    study.save_made_for(one.name, [*study.made_for.get(one.name, ()), *_to_be_made(study, one)])
+    return steps.train(study, one.groups, show, seeds=one.seeds, extras=one.method.extras)
+
+
+def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
+    """Return the Affinity by a method, kept beside the others; trains nothing.
+
+    Args:
+        gains: a file of measured losses, for the method ``table``.
+
+    Raises:
+        InputError: no affinity by PVI yet; fits that are missing, with the verb that makes them; what the method refuses.
+    """
+    if name == "pvi":
+        return steps.relate(study)
+    one = chosen(study, name, {"path": str(gains)} if gains else {})
+    pvi = study.load_affinity("pvi")
+
+    def fits(groups: Sequence[Group]) -> list[Fit]:
+        there = data.fits(study, groups, one.seeds)
+        _refuse_missing(study, one, there)
+        return there
+
+    ground = Ground(data.tasks(study), data.settings(study), pvi, fits, one.options, _gains(one.options.get("path")))
+    index = study.index
+    affinity = by(name, one.method, ground, [index[fit] for fit in study.made_for.get(name, ()) if fit in index])
+    if one.method.test:
+        study.look_at_test(f"relate {name}")
+    study.save_affinity(affinity, name)
+    return affinity
+
+
+def _to_be_made(study: Study, one: Chosen) -> list[str]:
+    """Return the fits that a method needs and that lie nowhere yet, as the index of the study calls them."""
+    from cotrain.training.train import missing
+
+    every = [missing(one.groups, data.tasks(study), point, one.seeds, study.fits) for point in data.points(study)]
+    return list(dict.fromkeys(data.name_of(group, seed) for found in every for group, seed in found))
+
+
+def _gains(path: str | None) -> Any:
+    """Return the table of a file of measured losses, or None where none is named."""
+    from cotrain.grouping.gains import read_gains
+
+    return read_gains(path).table if path else None
+
+
+def _refuse_missing(study: Study, one: Chosen, there: Sequence[Fit]) -> None:
+    """Refuse to go on without a fit that the method needs, and say what makes it and how many it takes."""
+    known = {(fit.group, fit.seed) for fit in there}
+    missing = [data.name_of(g, seed) for g in one.groups for seed in one.seeds if (g, seed) not in known]
+    if missing:
+        shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
+        raise InputError(
+            f"{study.path}: the method {one.name} needs {plural(len(missing), 'fit')} that are not there ({shown}); "
+            f"relate trains nothing, first: cotrain train {study.path} --for {one.name}"
+        )

@@ -1,0 +1,119 @@
+"""Methods on a run folder: what is missing is said, trained once, counted, and nominates."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cotrain import InputError, Study, open_study, steps
+from cotrain.study import data, methods
+from cotrain.study.spec import read
+from cotrain.training.group import Group
+
+
+@pytest.fixture
+def study(small: Path) -> Study:
+    """The finished small study: four tasks, two seeds."""
+    return open_study(small / "runs" / "small", workers=1)
+
+
+def test_hoa_says_what_is_missing_trains_it_once_and_nominates_by_gains(study: Study) -> None:
+    there = [name for name in study.index if re.fullmatch(r"[^+\[]+\+[^+\[]+ 1", name) and "@" not in name]
+    missing = 6 - len(there)
+    with pytest.raises(InputError, match=rf"the method hoa needs {missing} fits? that .* first: cotrain train .* --for hoa"):
+        methods.relate(study, "hoa")
+    assert not (study.path / "affinity" / "hoa").exists() and not study.made_for
+    one = methods.chosen(study, "hoa")
+    methods.train(study, one)
+    assert len(study.made_for["hoa"]) == missing
+    found, made = methods.relate(study, "hoa"), dict(study.made_for)
+    assert (found.cost["fits"], found.cost["reused"]) == (missing, 10 - missing) and found.cost["fit_seconds"] > 0
+    methods.train(study, one)
+    assert study.made_for == made, "nothing is made twice"
+    fits = {fit.group.name: fit for fit in data.fits(study, one.groups, one.seeds)}
+    value = found.pairs.set_index(["target", "helper"])["value"]
+    block = fits["letters+reports"].blocks["reports", "dev"]
+    assert len(value) == 12 and value.abs().max() < 2 and len(block.gold)
+    [plan] = steps.group(study, {"select": "partition", "objective": "gain", "paper": True}, of="hoa")
+    assert plan.name == "hoa-any-partition" and plan.settings["by"] == "hoa" and sorted(plan.tasks) == sorted(study.tasks)
+    with pytest.raises(InputError, match=r"the method oracle needs \d+ fits that are not there"):
+        methods.relate(study, "oracle")
+    assert not any("oracle" in look for look in study.looks)
+
+
+def test_what_needs_no_fits_is_related_at_once_and_kept_beside_pvi(study: Study) -> None:
+    before = study.load_affinity("pvi").pairs
+    for name in ("entropy", "textemb"):
+        found = methods.relate(study, name)
+        assert found.cost["fits"] == found.cost["reused"] == 0 and not study.made_for
+        pd.testing.assert_frame_equal(study.load_affinity(name).pairs, found.pairs)
+    assert study.load_affinity("pvi").pairs.equals(before)
+    [plan] = steps.group(study, {"select": "top1_per_target"}, of="textemb")
+    assert plan.settings["rule"] == "any"
+    with pytest.raises(InputError, match="the rule 'clique' needs tests of pairs"):
+        steps.group(study, {"rule": "clique", "select": "partition"}, of="textemb")
+
+
+def test_measured_losses_are_an_affinity(study: Study, tmp_path: Path) -> None:
+    names = sorted(study.tasks)
+    lines = [{"group": name, "task": name, "loss": 1.0} for name in names]
+    lines += [{"group": f"{a}+{b}", "task": t, "loss": 0.9 if t == a else 1.2} for a in names for b in names if a < b for t in (a, b)]
+    file = tmp_path / "losses.csv"
+    pd.DataFrame(lines).to_csv(file, index=False)
+    found = methods.relate(study, "table", file).pairs.set_index(["target", "helper"])["value"]
+    assert found[names[0], names[1]] == pytest.approx(0.1) and found[names[1], names[0]] == pytest.approx(-0.2)
+    pd.DataFrame(lines[1:-1]).to_csv(file, index=False)
+    with pytest.raises(InputError, match=f"a line for each task of {names[0]}, .*it lacks them"):
+        methods.relate(study, "table", file)
+    with pytest.raises(InputError, match="needs a file of measured losses"):
+        methods.relate(study, "table")
+
+
+def test_a_method_from_outside(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from cotrain.affinity.method import Found, Method, pairs\n"
+        "CLOSE = Method(lambda ground: Found(pairs(ground.names, lambda a, b: float(a < b)), 'likes'), sees='content')\n"
+        "HALF = Method(lambda ground: Found(pairs(ground.names[:2], lambda a, b: 1.0), 'likes'), sees='content')\n"
+        "def wrong(): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    assert methods.relate(study, "mine:CLOSE").method == study.load_affinity("mine:CLOSE").method == "mine:CLOSE"
+    assert study.load_affinity("mine.CLOSE").pairs["unit"].eq("likes").all(), "the name of its folder"
+    with pytest.raises(InputError, match="should give one finite value of each pair of tasks"):
+        methods.relate(study, "mine:HALF")
+    with pytest.raises(InputError, match=r"should be a cotrain\.affinity\.method\.Method, found a function"):
+        methods.relate(study, "mine:wrong")
+    with pytest.raises(InputError, match="unknown method 'hao'"):
+        methods.relate(study, "hao")
+
+
+@pytest.mark.parametrize(("added", "words"), [
+    ("plan: {by: oracle, select: partition, rule: any}", "oracle looks at test, and dev decides"),
+    ("plan: {by: textemb, rule: clique}", "plan.by: textemb has values of pairs alone, no tests"),
+    ("methods: {surrogate: {subsets: many, fit: 3, sizes: 3}}",
+     "(?s)unknown option 'sizes'.*surrogate.subsets should be like 40.*surrogate.fit should be like 'ridge'"),
+    ("methods: {surogate: {}}", "unknown method 'surogate'. Did you mean 'surrogate'"),
+])  # fmt: skip
+def test_faults_of_the_study_file(small: Path, added: str, words: str) -> None:
+    key = added.partition(":")[0]
+    text = "\n".join(line for line in (small / "study.yaml").read_text().splitlines() if not line.startswith(f"{key}:"))
+    (small / "other.yaml").write_text(f"{text}\n{added}\n")
+    with pytest.raises(InputError, match=words):
+        read(small / "other.yaml")
+
+
+def test_options_seeds_and_too_few_tasks_are_told_before_anything_is_trained(small: Path) -> None:
+    text = (small / "study.yaml").read_text()
+    (small / "seeded.yaml").write_text(text + "methods: {hoa: {seeds: [7]}, oracle: {repeats: 5}, surrogate: {subsets: 1}}\n")
+    study = open_study(small / "seeded.yaml", out=small / "runs" / "seeded", workers=1)
+    assert methods.chosen(study, "hoa").seeds == (7,)
+    assert methods.chosen(study, "hoa").groups[0] == Group.of([sorted(study.tasks)[0]])
+    with pytest.raises(InputError, match=r"oracle\.repeats: 5 seeds are asked for, the study has 2"):
+        methods.chosen(study, "oracle")
+    with pytest.raises(InputError, match="1 groups of 3 leave 3 pairs of tasks that are in none; raise subsets"):
+        methods.chosen(study, "surrogate")
