@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +27,10 @@ TASKS = "12345"
 
 def affinity(gains: pd.DataFrame) -> Affinity:
     """Return the affinity of what was measured, by the method ``table``."""
-    ground: Any = Ground(dict.fromkeys(TASKS), Settings("none"), None, lambda groups: [], {}, gains)  # type: ignore[arg-type]
-    found = relate(ground)
-    pairs = found.pairs.reindex(columns=list(PAIR_COLUMNS)).assign(unit=found.unit, state="", covariance_bits2=0.0)
     tasks = pd.DataFrame([dict.fromkeys(TASK_COLUMNS, np.nan) | {"task": t, "state": "ok"} for t in TASKS], columns=list(TASK_COLUMNS))
+    alone = Affinity("pvi", "", "", tasks, pd.DataFrame(columns=list(PAIR_COLUMNS)))
+    found = relate(Ground(alone, dict, lambda: Settings("none"), lambda groups: [], {}, gains))
+    pairs = found.pairs.reindex(columns=list(PAIR_COLUMNS)).assign(unit=found.unit, state="", covariance_bits2=0.0)
     return Affinity("table", "", "", tasks, pairs)
 
 

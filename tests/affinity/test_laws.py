@@ -109,7 +109,7 @@ class World:
             return [fit(group, seed, tasks, old.__getitem__) for group in groups for seed in (1, 2)]
 
         how = Settings(str(self.encoder), max_length=16, precision="fp32", device="cpu", **settings)
-        return Ground(tasks, how, pvi, fits, dict(method.options), lost(tasks, old.__getitem__))
+        return Ground(pvi, lambda: tasks, lambda: how, fits, dict(method.options), lost(tasks, old.__getitem__))
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_cost_is_what_was_run(named: tuple[str, Method], world: World) -> None:
 def test_fewer_tasks_than_it_needs_are_refused(named: tuple[str, Method], world: World) -> None:
     name, method = named
     ground = world.ground(method)
-    few = replace(ground, tasks=dict(list(ground.tasks.items())[: method.least - 1]))
+    few = replace(ground, pvi=replace(ground.pvi, tasks=ground.pvi.tasks[: method.least - 1], pairs=ground.pvi.pairs[:0]))
     with pytest.raises(InputError, match=f"the method {name} needs at least {method.least} tasks, found {method.least - 1}"):
         relate(name, method, few)
     assert not world.asked

@@ -52,8 +52,8 @@ class Affinity:
 
     Attributes:
         method: what made it: ``pvi``, or another name of ``cotrain.affinity.METHODS``.
-        test: the pair test of independent samples: ``student``, ``welch``, ``permutation`` or ``paired``; empty where there are values alone.
-        group_test: the test of three or more tasks: ``anova`` or ``welch_anova``, or empty.
+        test: the pair test of independent samples: ``student``, ``welch``, ``permutation`` or ``paired``; empty where there is none.
+        group_test: the test of three or more tasks: ``anova`` or ``welch_anova``; likewise.
         tasks: one line per task, columns ``TASK_COLUMNS``: sizes, mean PVI with its standard error, moments, state. With
             fewer than two clusters nothing is known of the error (nan).
         pairs: one line per unordered pair (target < helper by name), columns ``PAIR_COLUMNS``; a directed method has one of

@@ -9,7 +9,7 @@ from cotrain.affinity.method import Found, Ground, Method, apart
 
 def relate(ground: Ground) -> Found:
     """Return −|log2 n_i − log2 n_j|, n the training rows."""
-    return Found(apart({name: log2(sum(task.train_counts)) for name, task in ground.tasks.items()}), "doublings")
+    return Found(apart({name: log2(sum(task.train_counts)) for name, task in ground.tasks().items()}), "doublings")
 
 
 METHOD = Method(relate, sees="size")

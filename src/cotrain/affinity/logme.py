@@ -18,8 +18,9 @@ def relate(ground: Ground) -> Found:
     Raises:
         InputError: an encoder that cannot be used.
     """
-    rows = features(ground.tasks, ground.settings, ("train",))
-    found = {name: logme(rows[name, "train"].astype(float), task.gold("train"), len(task.labels)) for name, task in ground.tasks.items()}
+    tasks = ground.tasks()
+    rows = features(tasks, ground.settings(), ("train",))
+    found = {name: logme(rows[name, "train"].astype(float), task.gold("train"), len(task.labels)) for name, task in tasks.items()}
     return Found(apart(found), "nats per row")
 
 

@@ -40,17 +40,17 @@ class Ground:
     """What a method may look at; nothing of it is trained there.
 
     Attributes:
-        tasks: by name, with their rows.
-        settings: of fits; of an encoder that is not trained the model, ``max_length``, device and precision.
         pvi: the affinity by PVI: sizes, entropy, accuracy and states of the tasks.
+        tasks: reads the tasks with their rows; what needs none works where there are none.
+        settings: of fits; of an encoder that is not trained the model, ``max_length``, device and precision; refuses one that is not there.
         fits: from groups to their fits over the seeds of the method; refuses what is missing and says which verb makes it.
         options: of the method, every default written out.
         gains: what groups were measured to lose elsewhere, columns split, group, task, loss; None where no file was given.
     """
 
-    tasks: Mapping[str, Task]
-    settings: Settings
     pvi: Affinity
+    tasks: Callable[[], Mapping[str, Task]]
+    settings: Callable[[], Settings]
     fits: Callable[[Sequence[Group]], list[Fit]]
     options: Mapping[str, Any] = field(default_factory=dict)
     gains: pd.DataFrame | None = None
@@ -58,7 +58,7 @@ class Ground:
     @property
     def names(self) -> list[str]:
         """The names of the tasks, sorted, so that their order changes nothing."""
-        return sorted(self.tasks)
+        return sorted(map(str, self.pvi.tasks["task"]))
 
     def facts(self, column: str) -> dict[str, float]:
         """Return task to a column of the tasks of the affinity by PVI."""
@@ -151,7 +151,7 @@ def relate(name: str, method: Method, ground: Ground, made: Collection[str] = ()
     Raises:
         InputError: too few tasks, fits that are missing or all failed, a value that is not there.
     """
-    method.refuse_few(name, ground.tasks)
+    method.refuse_few(name, ground.names)
     started, used = time.perf_counter(), dict[str, Fit]()
 
     def fits(groups: Sequence[Group]) -> list[Fit]:

@@ -14,7 +14,7 @@ def relate(ground: Ground) -> Found:
     Raises:
         InputError: an encoder that cannot be used.
     """
-    rows = features(ground.tasks, ground.settings, ("train",))
+    rows = features(ground.tasks(), ground.settings(), ("train",))
     mean = {name: rows[name, "train"].mean(axis=0, dtype=float) for name in ground.names}
     return Found(pairs(mean, lambda a, b: cosine(mean[a], mean[b])), "cosine")
 

@@ -19,11 +19,11 @@ def relate(ground: Ground) -> Found:
     Raises:
         InputError: an encoder that cannot be used.
     """
-    settings = ground.settings
+    settings = ground.settings()
     tokens = encoder.tokenizer(encoder.folder(settings.model), settings.max_length, settings.special_tokens)
     known = (getattr(tokens, f"{name}_token_id", None) for name in ("cls", "sep", "pad", "bos", "eos"))
     marks = {number for number in known if number is not None}
-    found = {name: _frequencies(task, tokens, marks) for name, task in ground.tasks.items()}
+    found = {name: _frequencies(task, tokens, marks) for name, task in ground.tasks().items()}
     return Found(pairs(found, lambda a, b: -divergence(found[a], found[b])), "bits of divergence")
 
 

@@ -82,7 +82,7 @@ def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
         _refuse_missing(study, one, there)
         return there
 
-    ground = Ground(data.tasks(study), data.settings(study), pvi, fits, one.options, _gains(one.options.get("path")))
+    ground = Ground(pvi, lambda: data.tasks(study), lambda: data.settings(study), fits, one.options, _gains(one.options.get("path")))
     index = study.index
     affinity = by(name, one.method, ground, [index[fit] for fit in study.made_for.get(name, ()) if fit in index])
     if one.method.test:

@@ -234,7 +234,9 @@ def group(
         study.save_plans(plans)
         return plans
     nominated = nominate(affinity, study.resolved.plan, affinity.method, size(study, affinity, study.resolved.plan))
-    plans = [_from(p, "study") for p in (*nominated, *controls(study.resolved.controls, nominated, affinity, study.resolved.cut.seed))]
+    # controls are made by what is known of the tasks, whatever nominated
+    made = controls(study.resolved.controls, nominated, study.load_affinity("pvi"), study.resolved.cut.seed)
+    plans = [_from(plan, "study") for plan in (*nominated, *made)]
     before = [p.name for p in study.plans() if p.settings.get(ORIGIN) == "study"]
     study.save_plans(plans, instead_of=before)
     return plans
