@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -74,20 +73,19 @@ def test_measured_losses_are_an_affinity(study: Study, tmp_path: Path) -> None:
 
 
 def test_a_method_from_outside(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "liking.py").write_text(
         "from cotrain.affinity.method import Found, Method, pairs\n"
         "CLOSE = Method(lambda ground: Found(pairs(ground.names, lambda a, b: float(a < b)), 'likes'), sees='content')\n"
         "HALF = Method(lambda ground: Found(pairs(ground.names[:2], lambda a, b: 1.0), 'likes'), sees='content')\n"
         "def wrong(): pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
-    assert methods.relate(study, "mine:CLOSE").method == study.load_affinity("mine:CLOSE").method == "mine:CLOSE"
-    assert study.load_affinity("mine.CLOSE").pairs["unit"].eq("likes").all(), "the name of its folder"
+    assert methods.relate(study, "liking:CLOSE").method == study.load_affinity("liking:CLOSE").method == "liking:CLOSE"
+    assert study.load_affinity("liking.CLOSE").pairs["unit"].eq("likes").all(), "the name of its folder"
     with pytest.raises(InputError, match="should give one finite value of each pair of tasks"):
-        methods.relate(study, "mine:HALF")
+        methods.relate(study, "liking:HALF")
     with pytest.raises(InputError, match=r"should be a cotrain\.affinity\.method\.Method, found a function"):
-        methods.relate(study, "mine:wrong")
+        methods.relate(study, "liking:wrong")
     with pytest.raises(InputError, match="unknown method 'hao'"):
         methods.relate(study, "hao")
 
