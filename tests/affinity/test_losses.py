@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import log_softmax
 
 from cotrain.affinity import losses
+from cotrain.errors import InputError
 from cotrain.training.fit import Block, Fit
 from cotrain.training.group import Group
 
@@ -43,6 +46,8 @@ def test_the_loss_on_test_is_scaled_on_dev_and_a_share_of_that_of_label_frequenc
 
     right, gold = predictions(3000, 1.0, 2)
     null = -np.log2(np.array(counts) / 100)[gold].mean()
+    with pytest.raises(InputError, match="training needs two labels, and each of the held-out rows"):
+        losses.dev(replace(fit(3.0), train_counts={task: (50, 50, 0)}), task)
     assert losses.test(fit(3.0), task) == pytest.approx(losses.nll(right, gold) / null, abs=0.005)
     raw, held = predictions(3000, 3.0, 1)
     assert losses.dev(fit(3.0), task) == pytest.approx(losses.nll(raw, held) / -np.log2(np.array(counts) / 100)[held].mean(), rel=1e-4)

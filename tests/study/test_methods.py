@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from cotrain import InputError, Study, open_study, steps
+from cotrain import InputError, Study, open_study, run, steps
 from cotrain.study import data, methods
 from cotrain.study.spec import read
 from cotrain.training.group import Group
@@ -117,3 +119,19 @@ def test_options_seeds_and_too_few_tasks_are_told_before_anything_is_trained(sma
         methods.chosen(study, "oracle")
     with pytest.raises(InputError, match="1 groups of 3 leave 3 pairs of tasks that are in none; raise subsets"):
         methods.chosen(study, "surrogate")
+
+
+def test_a_study_whose_file_names_a_method_nominates_by_it(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits are those of the small study; the report is written, and PVI stands beside."""
+    monkeypatch.setattr("cotrain.study.run.models", lambda *_: {})
+    text = (small / "study.yaml").read_text().replace("plan: {select: partition}", "plan: {by: textemb, rule: any, models: 2}")
+    (small / "named.yaml").write_text(text)
+    study = open_study(small / "named.yaml", out=small / "runs" / "named", workers=1)
+    shutil.copytree(small / "runs" / "small" / "fits", study.fits)
+    outcome = run(study)
+    [plan] = [plan for plan in study.plans() if plan.kind == "nominated"]
+    assert plan.name == plan.settings["by"] == "textemb" and plan.models == 2 and outcome.report.is_file()
+    assert study.load_affinity("pvi").pairs["p"].notna().all() and study.load_affinity("textemb").pairs["p"].isna().all()
+    study.save_affinity(replace(found := study.load_affinity("textemb"), tasks=found.tasks[1:], pairs=found.pairs[:0]), "textemb")
+    with pytest.raises(InputError, match=r"was made of other tasks .*; first: cotrain relate .* --by textemb"):
+        steps.group(study)

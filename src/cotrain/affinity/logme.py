@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cotrain.affinity.method import Found, Ground, Method, apart
+from cotrain.errors import InputError
 from cotrain.training.frozen import features
 
 _MOST, _ENOUGH = 1000, 1e-9
@@ -16,18 +17,20 @@ def relate(ground: Ground) -> Found:
     LogME of a task is the mean over its labels of the log evidence per row, in nats, of the label as 0 or 1.
 
     Raises:
-        InputError: an encoder that cannot be used.
+        InputError: an encoder that cannot be used, a task with one label in its training rows.
     """
     tasks = ground.tasks()
+    if flat := sorted(name for name, task in tasks.items() if sum(n > 0 for n in task.train_counts) < 2):
+        raise InputError(f"LogME is not defined for one label, and the training rows of {', '.join(flat)} have no other")
     rows = features(tasks, ground.settings(), ("train",))
-    found = {name: logme(rows[name, "train"].astype(float), task.gold("train"), len(task.labels)) for name, task in tasks.items()}
+    found = {name: logme(rows[name, "train"].astype(float), task.gold("train")) for name, task in tasks.items()}
     return Found(apart(found), "nats per row")
 
 
-def logme(x: np.ndarray, gold: np.ndarray, labels: int) -> float:
-    """Return LogME of (n,) gold labels given (n, d) features: the mean over ``labels`` of the largest log evidence per row."""
+def logme(x: np.ndarray, gold: np.ndarray) -> float:
+    """Return LogME of (n,) gold labels given (n, d) features: the mean over labels that are there of the largest log evidence per row."""
     u, s, _ = np.linalg.svd(x, full_matrices=False)
-    return float(np.mean([evidence(u, s, x.shape[1], (gold == k).astype(float)) for k in range(labels)]))
+    return float(np.mean([evidence(u, s, x.shape[1], (gold == k).astype(float)) for k in np.unique(gold)]))
 
 
 def evidence(u: np.ndarray, s: np.ndarray, width: int, y: np.ndarray) -> float:

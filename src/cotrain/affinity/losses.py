@@ -10,6 +10,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from cotrain.affinity.method import Found, Ground, pairs
+from cotrain.errors import InputError
+from cotrain.tasks.task import Split
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.selection import cross_selected, null_bits, select_epoch
@@ -19,16 +21,32 @@ Loss = Callable[[Fit, str], float]
 
 def dev(fit: Fit, task: str) -> float:
     """Return NLL/NLL_null on dev, each half at the epoch that the other half chose by log-loss."""
+    null = _null(fit, task, "dev")
     found = cross_selected(fit, task, "log_loss")
-    return nll(fit.unweighted(task, found.log2_p), found.gold) / null_bits(fit.train_counts[task], found.gold)
+    return nll(fit.unweighted(task, found.log2_p), found.gold) / null
 
 
 def test(fit: Fit, task: str) -> float:
     """Return NLL/NLL_null on test at the epoch that is best on dev by log-loss, temperature-scaled on dev (METHOD, section 5)."""
+    null = _null(fit, task, "test")
     epoch = select_epoch(fit, "log_loss")
     held, block = fit.blocks[task, "dev"], fit.blocks[task, "test"]
     scale = temperature(fit.unweighted(task, held.at(epoch)), held.gold)
-    return nll(scaled(fit.unweighted(task, block.at(epoch)), scale), block.gold) / null_bits(fit.train_counts[task], block.gold)
+    return nll(scaled(fit.unweighted(task, block.at(epoch)), scale), block.gold) / null
+
+
+def _null(fit: Fit, task: str, split: Split) -> float:
+    """Return what label frequencies lose on the rows of a split.
+
+    Raises:
+        InputError: they lose nothing, or without end: one label in training, or a held-out one that training lacks.
+    """
+    known = np.flatnonzero(fit.train_counts[task])
+    if len(known) < 2 or not all(np.isin(fit.blocks[task, side].gold, known).all() for side in ("dev", "test")):
+        raise InputError(
+            f"task {task}: gains are shares of what label frequencies lose; training needs two labels, and each of the held-out rows"
+        )
+    return null_bits(fit.train_counts[task], fit.blocks[task, split].gold)
 
 
 def nll(log2_p: np.ndarray, gold: np.ndarray) -> float:

@@ -29,8 +29,8 @@ def group(affinity: Affinity, options: Options, name: str = "pvi", size: budget.
     known(affinity, options)
     options = budget.affordable(options, size)
     select = choose("selection", options.select, SELECTIONS)
-    if options.select == "nested":
-        options = replace(options, rule="any")  # it tests nothing
+    if options.select in ("nested", "spectral"):
+        options = replace(options, rule="any")  # they test nothing
     plans = [_plan(affinity, options, draft, size) for draft in select(affinity, options, name)]
     if affinity.resamples is None:
         return plans

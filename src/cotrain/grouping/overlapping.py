@@ -20,20 +20,21 @@ from cotrain.grouping.statistics import Statistics
 
 
 def overlapping(affinity: Affinity, options: Options, name: str) -> list[Draft]:
-    """Return the ``models`` of the largest sum of predicted gains; groups may overlap and carry helpers that they do not serve.
+    """Return the models of the largest sum of predicted gains; groups may overlap and carry helpers that they do not serve.
+
+    There are ``models`` of them at most, or as many as there are tasks.
 
     Raises:
-        InputError: values that are no gains, no number of models, sets that must be together, too many groups.
+        InputError: values that are no gains, sets that must be together, too many groups.
     """
     if not gains(affinity):
         raise InputError(f"the selection overlapping needs values that are gains; those of '{affinity.method}' are {unit(affinity)}")
-    if options.models is None:
-        raise InputError("the selection overlapping needs models: how many there may be")
     if options.together:
         raise InputError("the selection overlapping lets every task be served by what is best for it, so nothing can be kept together")
-    found = measured(predicted(affinity, options), float(options.models))
+    most = options.models or len(affinity.tasks)
+    found = measured(predicted(affinity, options), float(most))
     why = (
-        f"Up to {options.models} models of up to {options.limit} tasks with the largest sum of predicted gains: of a task in a group "
+        f"Up to {most} models of up to {options.limit} tasks with the largest sum of predicted gains: of a task in a group "
         "the mean over the others as its helpers. Groups may overlap.",
         found.plan.why[1],
     )

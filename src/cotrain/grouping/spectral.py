@@ -16,26 +16,23 @@ _LEAST = 1e-3
 
 
 def spectral(affinity: Affinity, options: Options, name: str) -> list[Draft]:
-    """Return the tasks in as many groups as ``models`` leaves beside those that stand alone; every task is served once.
+    """Return the tasks in as many groups as ``models`` leaves beside those that stand alone, or half as many as there are tasks.
 
     Values are averaged over both directions and mapped linearly to weights between .001 and 1. Clusters are read from the
     eigenvectors by a pivoted QR (Damle, Minden and Ying 2019), which draws nothing.
 
     Raises:
-        InputError: no number of models, one that is too small, a rule or constraints, of which a cut of a graph knows nothing.
+        InputError: too few models; constraints, of which a cut of a graph knows nothing.
     """
     from sklearn.cluster import SpectralClustering
 
-    if options.models is None:
-        raise InputError("the selection spectral needs models: into how many groups the tasks are cut")
-    idle = [key for key in ("together", "apart", "largest") if getattr(options, key)] + ["rule"] * (options.rule != "any")
-    if idle:
+    if idle := [key for key in ("together", "apart", "largest") if getattr(options, key)]:
         raise InputError(
             f"the selection spectral cuts a graph and cannot keep to {', '.join(idle)}; leave out, or choose select: partition"
         )
     statistics, learned = Statistics.of(affinity), eligible(affinity, options)
     rest = [(task,) for task in statistics.names if task not in learned]
-    groups = options.models - len(rest)
+    groups = -(-len(learned) // 2) if options.models is None else options.models - len(rest)
     if groups < 1 and learned:
         raise InputError(f"at most {options.models} models are asked for, and {len(rest) + 1} are needed: {len(rest)} tasks stand alone")
     where = statistics.positions(learned)

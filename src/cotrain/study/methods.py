@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -77,16 +78,19 @@ def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
     one = chosen(study, name, {"path": str(gains)} if gains else {})
     pvi = study.load_affinity("pvi")
 
+    used = hashlib.sha256()
+
     def fits(groups: Sequence[Group]) -> list[Fit]:
         there = data.fits(study, groups, one.seeds)
         _refuse_missing(study, one, there)
+        used.update("".join(sorted(fit.key for fit in there)).encode())
         return there
 
     ground = Ground(pvi, lambda: data.tasks(study), lambda: data.settings(study), fits, one.options, _gains(one.options.get("path")))
     index = study.index
     affinity = by(name, one.method, ground, [index[fit] for fit in study.made_for.get(name, ()) if fit in index])
     if one.method.test:
-        study.look_at_test(f"relate {name}")
+        study.look_at_test(f"relate {name} {used.hexdigest()[:12]}")
     study.save_affinity(affinity, name)
     return affinity
 

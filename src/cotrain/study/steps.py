@@ -224,13 +224,13 @@ def group(
     from cotrain.grouping.controls import controls
     from cotrain.grouping.group import group as nominate
 
-    affinity = study.load_affinity(of or study.resolved.by)
+    affinity = _nominating(study, of)
     changed = {**(given or {}), **_keys(sets)}
     if changed or name or of:
         chosen = _options_for(affinity, study.resolved.plan, changed)
         own = f"{of}-{chosen.select}" if of and not changed else f"{f'{of}-' if of else ''}{chosen.rule}-{chosen.select}"
         plans = nominate(affinity, chosen, name or own, size(study, affinity, chosen))
-        plans = [_from(plan, "terminal") for plan in plans]
+        plans = [_from(_warned(plan), "terminal") for plan in plans]
         study.save_plans(plans)
         return plans
     nominated = nominate(affinity, study.resolved.plan, affinity.method, size(study, affinity, study.resolved.plan))
@@ -275,7 +275,7 @@ def passing(study: Study, given: Mapping[str, Any] | None = None, sets: Sequence
     options = _options(study.resolved.plan, changed)
     if options.rule == "any":
         raise InputError("every set of tasks passes the rule 'any'; name one that tests, as --rule not_different")
-    return listing(study.load_affinity(of or study.resolved.by), options, changed.get("largest"))
+    return listing(_nominating(study, of), options, changed.get("largest"))
 
 
 def _from(plan: Plan, origin: str) -> Plan:
@@ -304,6 +304,33 @@ def _keys(sets: Sequence[str]) -> dict[str, Any]:
     if faults:
         raise InputError(faults)
     return found
+
+
+def _nominating(study: Study, of: str | None) -> Affinity:
+    """Return the affinity that nominates: one by name, or that of the study.
+
+    Raises:
+        InputError: nothing was related by it yet, or other tasks than there are now.
+    """
+    affinity = study.load_affinity(of or study.resolved.by)
+    if strange := sorted(set(affinity.tasks["task"]) ^ set(study.tasks)):
+        by = "" if affinity.method.startswith("pvi") else f" --by {affinity.method}"
+        raise InputError(
+            f"{study.path}: the affinity {affinity.method} was made of other tasks ({', '.join(strange)}); "
+            f"first: cotrain relate {study.path}{by}"
+        )
+    return affinity
+
+
+def _warned(plan: Plan) -> Plan:
+    """Return a plan that says so where its values were measured on test."""
+    from cotrain.affinity import METHODS
+    from cotrain.affinity.method import named
+
+    by = str(plan.settings["by"])
+    if by not in METHODS or not named(by).test:
+        return plan
+    return replace(plan, why=(*plan.why, f"Values of {by} were measured on test, so what test says of this plan is no confirmation."))
 
 
 def _options_for(affinity: Affinity, plan: Options, changed: Mapping[str, Any]) -> Options:

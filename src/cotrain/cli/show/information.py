@@ -79,7 +79,10 @@ def affinity(related: Affinity) -> None:
 
 
 def _valued(related: Affinity) -> None:
-    """Print the pairs of a method that has values alone, the highest first, and what it cost."""
+    """Print the pairs of a method that has values alone, the highest first, what it sees, and what it cost."""
+    from cotrain.affinity import METHODS
+    from cotrain.affinity.method import SEES, named
+
     pairs, states = related.pairs.sort_values("value", ascending=False, kind="stable"), related.tasks.set_index("task")["state"]
     directed = len(pairs) == len(states) * (len(states) - 1)
     lines = [
@@ -91,6 +94,8 @@ def _valued(related: Affinity) -> None:
         f"{plural(int(cost['fits']), 'fit')} made for it ({duration(cost['fit_seconds'])}), {count(cost['reused'])} re-used; "
         f"{duration(cost['seconds'])} besides."
     )
+    if related.method in METHODS:
+        note = f"{related.method} sees {SEES[named(related.method).sees]}. {note}"
     if len(pairs) > PAIRS:
         note += f" {PAIRS} of {count(len(pairs))} lines; all are in affinity/{related.method}/pairs.parquet."
     columns = ("target", "helper", f"#{pairs['unit'].iloc[0]}") if directed else ("task", "task", f"#{pairs['unit'].iloc[0]}")
