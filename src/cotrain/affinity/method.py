@@ -24,7 +24,7 @@ from cotrain.training.settings import Settings
 
 Sees = Literal["content", "difficulty", "size", "gains"]
 SEES: Mapping[Sees, str] = {
-    "content": "what the texts and labels are about",
+    "content": "what the texts are about",
     "difficulty": "how hard each task is, alone; nothing of what two tasks have in common",
     "size": "how many rows each task has; nothing of what two tasks have in common",
     "gains": "what training together did",
@@ -165,7 +165,7 @@ def relate(name: str, method: Method, ground: Ground, made: Collection[str] = ()
     found = method.relate(replace(ground, fits=fits))
     own = [fit.cost for key, fit in used.items() if key in made]
     cost = {
-        "fits": float(len(own)), "reused": float(len(used) - len(own)), "fit_seconds": sum(c.get("seconds", 0.0) for c in own),
+        "fits": float(len(own)), "reused": float(len(used) - len(own)), "fit_seconds": sum((c.get("seconds", 0.0) for c in own), 0.0),
         "gradient_passes": float(found.gradient_passes), "seconds": time.perf_counter() - started,
         "peak_bytes": max([_peak(), *(c.get("peak_bytes", 0.0) for c in own)]),
     }  # fmt: skip
