@@ -181,7 +181,7 @@ FAULTS = {
     "an unknown objective": ("plan: {objective: fewset}", "unknown objective 'fewset'. Did you mean 'fewest'?"),
     "an unknown test": ("plan: {test: welsh}", "unknown pair test 'welsh'. Did you mean 'welch'?"),
     "an unknown group test": ("plan: {group_test: anoav}", "unknown group test 'anoav'. Did you mean 'anova'?"),
-    "an unknown method": ("plan: {by: tag}", "unknown method 'tag'. Known: pvi"),
+    "an unknown method": ("plan: {by: textmeb}", "unknown method 'textmeb'. Did you mean 'textemb'?"),
     "an unknown control": ("controls: [alone, plcebo]", "unknown control 'plcebo'. Did you mean 'placebo'?"),
     "a control twice": ("controls: [alone, alone]", "control 'alone' is there twice"),
     "an unknown precision": ("training: {precision: bf61}", "unknown training.precision 'bf61'. Did you mean 'bf16'?"),
