@@ -92,6 +92,26 @@ def test_a_method_from_outside(study: Study, tmp_path: Path, monkeypatch: pytest
         methods.relate(study, "hao")
 
 
+def test_fits_that_lack_what_a_method_needs_are_made_again_and_counted(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "heavy.py").write_text(
+        "from cotrain.affinity.datamaps import alone\n"
+        "from cotrain.affinity.method import TRAINED, Found, Method, pairs\n"
+        "def relate(ground):\n"
+        "    fits = ground.fits(alone(ground.names, {}))\n"
+        "    kept = {f.group.tasks[0]: len(list((f.path / 'extras' / 'weights').iterdir())) for f in fits}\n"
+        "    return Found(pairs(kept, lambda a, b: float(min(kept[a], kept[b]))), 'files')\n"
+        "FILES = Method(relate, sees='content', groups=alone, extras=('weights',), options={**TRAINED, 'repeats': 1})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="needs 4 fits that are not there"):
+        methods.relate(study, "heavy:FILES")
+    methods.train(study, methods.chosen(study, "heavy:FILES"))
+    found = methods.relate(study, "heavy:FILES")
+    assert found.pairs["value"].min() >= 1 and found.cost["fits"] == 4 and found.cost["reused"] == 0
+
+
 @pytest.mark.parametrize(("added", "words"), [
     ("plan: {by: oracle, select: partition, rule: any}", ["oracle looks at test, and dev decides"]),
     ("plan: {by: textemb, rule: clique}", ["plan.by: textemb has values of pairs alone, no tests"]),

@@ -115,7 +115,7 @@ class Method:
         for key, value in given.items():
             default = self.options.get(key, value)
             wanted = (int, float) if isinstance(default, float) else type(default)
-            if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
+            if not isinstance(value, wanted):
                 faults.append(f"methods.{name}.{key} should be like {default!r}, found {value!r}")
             elif isinstance(value, (int, float)) and value < 0:
                 faults.append(f"methods.{name}.{key} should be 0 or more, found {value}")

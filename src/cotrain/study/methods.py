@@ -17,6 +17,7 @@ from cotrain.study import data, steps
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
+from cotrain.training.ledger import lacking
 
 SHOWN = 3
 
@@ -96,10 +97,10 @@ def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
 
 
 def _to_be_made(study: Study, one: Chosen) -> list[str]:
-    """Return the fits that a method needs and that lie nowhere yet, as the index of the study calls them."""
+    """Return the fits that a method needs and that lie nowhere yet with its extras, as the index of the study calls them."""
     from cotrain.training.train import missing
 
-    every = [missing(one.groups, data.tasks(study), point, one.seeds, study.fits) for point in data.points(study)]
+    every = [missing(one.groups, data.tasks(study), point, one.seeds, study.fits, one.method.extras) for point in data.points(study)]
     return list(dict.fromkeys(data.name_of(group, seed) for found in every for group, seed in found))
 
 
@@ -111,8 +112,8 @@ def _gains(path: str | None) -> Any:
 
 
 def _refuse_missing(study: Study, one: Chosen, there: Sequence[Fit]) -> None:
-    """Refuse to go on without a fit that the method needs, and say what makes it and how many it takes."""
-    known = {(fit.group, fit.seed) for fit in there}
+    """Refuse to go on without a fit that the method needs, with its extras, and say what makes it and how many it takes."""
+    known = {(fit.group, fit.seed) for fit in there if not one.method.extras or (fit.path and not lacking(fit.path, one.method.extras))}
     missing = [data.name_of(g, seed) for g in one.groups for seed in one.seeds if (g, seed) not in known]
     if missing:
         shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")

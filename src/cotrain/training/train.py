@@ -153,9 +153,9 @@ def train(
 
 
 def missing(
-    groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int], fits: Path
+    groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int], fits: Path, extras: Sequence[str] = ()
 ) -> list[tuple[Group, int]]:
-    """Return the (group, seed) that ``train`` would train."""
+    """Return the (group, seed) that ``train`` would train, those that lack an extra among them."""
     wanted = list(dict.fromkeys(groups))
     plan = _Plan.of(wanted, tasks, settings, fits)
     found: list[tuple[Group, int]] = []
@@ -166,7 +166,7 @@ def missing(
                     found.append((group, seed))
                     continue
                 job = plan.job(group, seed, {}, ())
-                if not (fits / job.key / ledger.CHECKSUMS).is_file():
+                if not (fits / job.key / ledger.CHECKSUMS).is_file() or ledger.lacking(fits / job.key, extras):
                     found.append((group, seed))
     return found
 
