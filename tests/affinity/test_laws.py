@@ -14,9 +14,8 @@ import pandas as pd
 import pytest
 
 from cotrain.affinity import METHODS
-from cotrain.affinity.method import SEES, Ground, Method, relate
+from cotrain.affinity.method import SEES, TRAINED, Ground, Method, named, relate
 from cotrain.affinity.pvi import relate as by_pvi
-from cotrain.choose import choose
 from cotrain.errors import InputError
 from cotrain.pvi.scores import Scores
 from cotrain.tasks.task import Task
@@ -119,9 +118,9 @@ def world(small_made: tuple[Path, Path], scores: Callable[..., Scores]) -> World
 
 
 @pytest.fixture(params=METHODS)
-def named(request: pytest.FixtureRequest) -> tuple[str, Method]:
+def each(request: pytest.FixtureRequest) -> tuple[str, Method]:
     """Every method with its name."""
-    return request.param, choose("method", request.param, METHODS)
+    return request.param, named(request.param)
 
 
 def values(pairs: pd.DataFrame, own: Mapping[str, str] | None = None) -> dict[tuple[str, str], float]:
@@ -134,32 +133,32 @@ def values(pairs: pd.DataFrame, own: Mapping[str, str] | None = None) -> dict[tu
     return found
 
 
-def test_the_order_of_tasks_changes_nothing(named: tuple[str, Method], world: World) -> None:
-    name, method = named
+def test_the_order_of_tasks_changes_nothing(each: tuple[str, Method], world: World) -> None:
+    name, method = each
     one, other = (relate(name, method, world.ground(method, names)) for names in (NAMES, NAMES[::-1]))
     assert values(one.pairs) == pytest.approx(values(other.pairs), abs=1e-12)
     assert one.pairs["target"].tolist() == other.pairs["target"].tolist()
 
 
-def test_names_of_tasks_and_labels_change_nothing(named: tuple[str, Method], world: World) -> None:
+def test_names_of_tasks_and_labels_change_nothing(each: tuple[str, Method], world: World) -> None:
     """The random groups of ``surrogate`` follow the names; of five tasks it trains every group of three, whatever they are called."""
-    name, method = named
+    name, method = each
     rename = {"cues": "z", "cues2": "m", "parts": "q", "time": "a", "drugs": "b"}
     one = relate(name, method, world.ground(method))
     other = relate(name, method, world.ground(method, rename=rename, labels=("b", "a")))
     assert values(other.pairs, {v: k for k, v in rename.items()}) == pytest.approx(values(one.pairs), abs=1e-9)
 
 
-def test_two_halves_of_one_task_are_each_others_best_helper_for_what_sees_content(named: tuple[str, Method], world: World) -> None:
-    name, method = named
+def test_two_halves_of_one_task_are_each_others_best_helper_for_what_sees_content(each: tuple[str, Method], world: World) -> None:
+    name, method = each
     found = values(relate(name, method, world.ground(method)).pairs)
     best = {target: max((v, h) for (t, h), v in found.items() if t == target)[1] for target in ("cues", "cues2")}
     assert method.sees not in ("content", "gains") or best == {"cues": "cues2", "cues2": "cues"}
 
 
-def test_cost_is_what_was_run(named: tuple[str, Method], world: World) -> None:
+def test_cost_is_what_was_run(each: tuple[str, Method], world: World) -> None:
     """Fits of the tasks alone are the baseline's; the method asks for the groups that it names, and for no others."""
-    name, method = named
+    name, method = each
     groups = method.groups(NAMES, method.options)
     made = [f"{group.name} {seed}" for group in groups for seed in (1, 2) if len(group.tasks) > 1]
     cost = relate(name, method, world.ground(method), made).cost
@@ -168,8 +167,8 @@ def test_cost_is_what_was_run(named: tuple[str, Method], world: World) -> None:
     assert (cost["peak_bytes"] >= 1e12) == bool(made) and cost["seconds"] > 0 and cost["gradient_passes"] == 0
 
 
-def test_fewer_tasks_than_it_needs_are_refused(named: tuple[str, Method], world: World) -> None:
-    name, method = named
+def test_fewer_tasks_than_it_needs_are_refused(each: tuple[str, Method], world: World) -> None:
+    name, method = each
     ground = world.ground(method)
     few = replace(ground, pvi=replace(ground.pvi, tasks=ground.pvi.tasks[: method.least - 1], pairs=ground.pvi.pairs[:0]))
     with pytest.raises(InputError, match=f"the method {name} needs at least {method.least} tasks, found {method.least - 1}"):
@@ -177,19 +176,44 @@ def test_fewer_tasks_than_it_needs_are_refused(named: tuple[str, Method], world:
     assert not world.asked
 
 
-def test_values_do_not_depend_on_the_size_of_batches(named: tuple[str, Method], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, method = named
+def test_values_do_not_depend_on_the_size_of_batches(each: tuple[str, Method], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, method = each
     one = relate(name, method, world.ground(method))
     monkeypatch.setattr("cotrain.training.features._ON_CPU", 3)
     other = relate(name, method, world.ground(method, batch_size=2))
     assert values(other.pairs) == pytest.approx(values(one.pairs), abs=1e-5)
 
 
-def test_no_text_is_kept_and_values_alone_have_no_moments(named: tuple[str, Method], world: World) -> None:
-    name, method = named
+def test_no_text_is_kept_and_values_alone_have_no_moments(each: tuple[str, Method], world: World) -> None:
+    name, method = each
     found = relate(name, method, world.ground(method))
     words = {word for texts in WORDS.values() for text in texts for word in text.split()} - set(NAMES)
     kept = found.pairs.to_csv() + found.tasks.to_csv()
     assert not words & set(re.split(r"\W+", kept))
     assert found.method == name and found.tasks["mean_bits"].isna().all() == (name != "pvi") and method.sees in SEES
     assert len(found.pairs) == (20 if method.directed else 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("hoa", {}), ("table", {}), ("surrogate", {"fit": "linear"}), ("surrogate", {"fit": "linear", "pool": "target", "size": 4})],
+)
+def test_methods_that_see_gains_find_those_of_the_world(name: str, given: Mapping[str, Any], world: World) -> None:
+    """Exactly, up to single precision of predictions: helpers of a group work as the mean of what each does in a pair."""
+    method = named(name)
+    found = relate(name, method, replace(world.ground(method), options=method.chosen(name, given)))
+    assert values(found.pairs) == pytest.approx({(t, h): gain(t, h) for t in NAMES for h in NAMES if t != h}, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if TRAINED.keys() <= named(name).options.keys()])
+def test_a_failed_fit_is_left_out_and_counted_and_a_group_without_another_is_refused(name: str, world: World) -> None:
+    method = named(name)
+    ground, groups = world.ground(method), method.groups(NAMES, method.options)
+
+    def fails(*seeds: int) -> Ground:
+        return replace(ground, fits=lambda wanted: [replace(f, failed="nan" if f.seed in seeds else "") for f in ground.fits(wanted)])
+
+    found = relate(name, method, fails(2))
+    assert values(found.pairs) == pytest.approx(values(relate(name, method, ground).pairs)) and found.cost["reused"] == 2 * len(groups)
+    with pytest.raises(InputError, match=f"the method {name} has no fit that did not fail of cues, "):
+        relate(name, method, fails(1, 2))

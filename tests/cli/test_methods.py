@@ -28,7 +28,7 @@ def test_an_affinity_by_another_method_is_shown_and_nominates(cotrain: Any, stud
     (("relate", "{}", "--by", "hoa"), "the method hoa needs 10 fits that are not there"),
     (("relate", "{}", "--by", "table"), "needs a file of measured losses"),
     (("train", "{}", "--for", "hoaa"), "unknown purpose 'hoaa'. Did you mean 'hoa'?"),
-    (("group", "{}", "--from", "textemb"), "unknown affinity 'textemb'"),
+    (("group", "{}", "--from", "textemb"), "unknown affinity 'textemb'. Known: pvi; first: cotrain relate"),
     (("group", "{}", "--from", "pvi", "--select", "overlapping", "--models", "2"), "needs values that are gains; those of 'pvi'"),
 ])  # fmt: skip
 def test_faults(cotrain: Any, study: Study, arguments: tuple[str, ...], words: str) -> None:

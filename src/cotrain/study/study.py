@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from cotrain.affinity import METHODS
 from cotrain.affinity.affinity import Affinity, Resamples
 from cotrain.choose import unknown
 from cotrain.errors import InputError
@@ -258,7 +259,8 @@ class Study:
         if (found := self.find_affinity(name)) is None:
             there = sorted(file.parent.name for file in (self.path / "affinity").glob("*/affinity.json"))
             if there:
-                raise InputError(f"{self.path}: {unknown('affinity', name, there)}")
+                first = f"; first: cotrain relate {self.path} --by {name}" if name in METHODS or ":" in name else ""
+                raise InputError(f"{self.path}: {unknown('affinity', name, there)}{first}")
             raise InputError(f"{self.path}: the tasks are not related yet; first: cotrain relate {self.path}")
         return found
 
