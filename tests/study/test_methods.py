@@ -12,7 +12,9 @@ import pytest
 
 from cotrain import InputError, Study, open_study, run, steps
 from cotrain.study import data, methods
+from cotrain.study.cost import cost
 from cotrain.study.spec import read
+from cotrain.training.calibrate import Rate
 from cotrain.training.group import Group
 
 
@@ -155,3 +157,18 @@ def test_a_study_whose_file_names_a_method_nominates_by_it(small: Path, monkeypa
     study.save_affinity(replace(found := study.load_affinity("textemb"), tasks=found.tasks[1:], pairs=found.pairs[:0]), "textemb")
     with pytest.raises(InputError, match=r"was made of other tasks .*; first: cotrain relate .* --by textemb"):
         steps.group(study)
+
+
+def test_check_counts_the_fits_of_the_method_that_nominates(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
+    text = (small / "study.yaml").read_text()
+    found = {}
+    for name, more in (("pvi", ""), ("hoa", "by: hoa, "), ("own", "by: hoa, ")):
+        methods_of = "methods: {hoa: {seeds: [7]}}\n" if name == "own" else ""
+        plan = f"plan: {{{more}rule: any, select: partition}}"
+        (small / f"{name}.yaml").write_text(text.replace("plan: {select: partition}", plan) + methods_of)
+        study = open_study(small / f"{name}.yaml", out=small / "runs" / name)
+        found[name] = cost(study, data.tasks(study))
+    assert found["hoa"]["fits"] - found["pvi"]["fits"] == 6, "every pair of four tasks at one seed of two"
+    assert found["own"]["fits"] - found["pvi"]["fits"] == 6 + 4, "seeds of its own need the tasks alone too"
+    assert found["hoa"]["tokens"] > found["pvi"]["tokens"]

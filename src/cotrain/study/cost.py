@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cotrain.pvi.crossfit import folds
-from cotrain.study import data, steps
+from cotrain.study import data, methods, steps
 from cotrain.study.study import Study
 from cotrain.tasks.task import Task
 from cotrain.training.calibrate import calibrate, expected, footprint
@@ -24,8 +24,8 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
 
     The keys: ``fits``, ``tokens``, ``seconds`` (expected) and ``seconds_most`` (no fit stops early), ``workers``,
     ``tokens_per_second`` (measured), ``memory_bytes`` (all workers), ``disk_bytes``, and ``parts``: fits and tokens of
-    the single-task fits, null models, folds, nominated plans and each control. Groups that are not nominated yet are counted as
-    one more training of every task per plan; where a task is served by its own pair, as two.
+    the single-task fits, null models, folds, the method that relates tasks, nominated plans and each control. Groups that are not
+    nominated yet are counted as one more training of every task per plan; where a task is served by its own pair, as two.
     """
     if not study.resolved.seeds:
         return {}
@@ -37,7 +37,7 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
     tokens = seeds * sum(part["tokens"] for part in parts.values())
     most = rate.seconds(tokens)
     bytes_of = footprint(tasks, settings)
-    fits = seeds * sum(part["fits"] for part in parts.values())
+    fits = round(seeds * sum(part["fits"] for part in parts.values()))
     return {
         "fits": fits, "tokens": tokens, "seconds": rate.seconds(tokens * expected(settings, tasks)),
         "seconds_most": most, "workers": workers,
@@ -76,6 +76,9 @@ def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[
         parts["null models"] = {"fits": n, "tokens": tokens(nulls)}
     if resolved.estimator == "crossfit":
         parts["folds"] = _folds(tasks, settings)
+    if resolved.by != "pvi" and (needed := _by(study)):
+        of, share = needed
+        parts[f"by {resolved.by}"] = {"fits": len(of) * share, "tokens": tokens(of) * share}
     if resolved.plan.select == "nested":
         for name, models in (("nominated, half", -(-n // 2)), ("nominated, quarter", -(-n // 4))):
             parts[name] = {"fits": models, "tokens": alone}
@@ -90,6 +93,14 @@ def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[
         elif name != "alone":
             parts[name] = {"fits": -(-n // 2), "tokens": alone}
     return parts
+
+
+def _by(study: Study) -> tuple[list[Group], float] | None:
+    """Return the groups that the method of the study needs besides what is trained anyway, and its seeds as a share of the study's."""
+    one = methods.chosen(study, study.resolved.by)
+    own = set(one.seeds) - set(study.resolved.seeds)
+    groups = [group for group in one.groups if own or len(group.tasks) > 1]
+    return (groups, len(one.seeds) / len(study.resolved.seeds)) if groups else None
 
 
 def _folds(tasks: Mapping[str, Task], settings: Settings) -> dict[str, float]:
