@@ -18,6 +18,7 @@ def test_an_affinity_by_another_method_is_shown_and_nominates(cotrain: Any, stud
     found = [json.loads(line) for line in cotrain("relate", study.path, "--by", "entropy", "--by", "pvi", "--json").out.splitlines()]
     assert [one["method"] for one in found] == ["entropy", "pvi"] and found[0]["cost"]["fits"] == 0
     assert cotrain("group", study.path, "--from", "entropy", "--select", "spectral", "--models", "3").code == 0
+    assert "entropy needs no fits" in cotrain("train", study.path, "--for", "entropy").err
     assert "entropy-any-spectral" in [plan.name for plan in study.plans()]
 
 

@@ -62,5 +62,7 @@ def test_the_order_of_pairs_changes_nothing_and_tasks_not_learned_stand_alone(va
 def test_what_it_cannot_do_is_refused(valued: Valued) -> None:
     with pytest.raises(InputError, match="needs values that are gains; those of 'measured' are in cosine"):
         overlapping(valued(values(), unit="cosine"))
+    with pytest.raises(InputError, match=r"at most 2 models are asked for, and 3 or more are needed: 2 tasks stand alone"):
+        overlapping(valued(values()), models=2, alone=("a", "b"))
     with pytest.raises(InputError, match="nothing can be kept together"):
         overlapping(valued(values()), together=(("a", "b"),))

@@ -479,6 +479,9 @@ def train(
     if by := [methods.chosen(opened, name) for name in dict.fromkeys(wanted) if name not in PURPOSES]:
         failed = []
         for one in by:
+            if not one.groups:
+                say(f"{one.name} needs no fits")
+                continue
             with fits_progress() as progress:
                 fits = methods.train(opened, one, progress)
             show.trained(fits, progress.last)

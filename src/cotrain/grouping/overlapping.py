@@ -25,13 +25,19 @@ def overlapping(affinity: Affinity, options: Options, name: str) -> list[Draft]:
     There are ``models`` of them at most, or as many as there are tasks.
 
     Raises:
-        InputError: values that are no gains, sets that must be together, too many groups.
+        InputError: values that are no gains, too few models, sets that must be together, too many groups.
     """
     if not gains(affinity):
         raise InputError(f"the selection overlapping needs values that are gains; those of '{affinity.method}' are {unit(affinity)}")
     if options.together:
         raise InputError("the selection overlapping lets every task be served by what is best for it, so nothing can be kept together")
     most = options.models or len(affinity.tasks)
+    free = len(eligible(affinity, options))
+    if most < (least := len(affinity.tasks) - free + -(-free // options.limit)):
+        raise InputError(
+            f"at most {most} models are asked for, and {least} or more are needed: {len(affinity.tasks) - free} tasks stand alone, "
+            f"the others are in groups of up to {options.limit}"
+        )
     found = measured(predicted(affinity, options), float(most))
     why = (
         f"Up to {most} models of up to {options.limit} tasks with the largest sum of predicted gains: of a task in a group "
