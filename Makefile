@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find src -type f) pyproject.toml constraints.txt README.md
-.PHONY: demo offline wheelhouse test check docs bench worlds cnlpt clean
+.PHONY: demo offline wheelhouse test check docs bench worlds cnlpt accept-gpu clean
 .DELETE_ON_ERROR:
 
 # The environment, complete, with the built wheel installed: what a user gets is what is tested.
@@ -60,6 +60,10 @@ cnlpt: $(VENV)/wheel $(VENV)-cnlpt/installed
 
 bench: $(VENV)/wheel
 	DATA=$(DATA) $(BIN)/python benchmarks/bench.py
+
+# What a GPU should give, in about ten minutes on one.
+accept-gpu: $(VENV)/wheel
+	$(BIN)/python benchmarks/gpu.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-cnlpt runs build dist

@@ -30,19 +30,24 @@ small([int(seed) for seed in sys.argv[3].split(',')], Path(sys.argv[2]), threads
 """
 
 
-def rate(precision: str, seconds: float = 1.0) -> float:
+def rate(precision: str, device: str = "cpu", shape: tuple[int, int, int] = (2048, 384, 1536), seconds: float = 1.0) -> float:
     """Return multiply–adds per second of a matrix product."""
     import torch
 
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = torch.randn(2048, 384, dtype=kind), torch.randn(384, 1536, dtype=kind)
+    n, k, m = shape
+    a, b = torch.randn(n, k, dtype=kind, device=device), torch.randn(k, m, dtype=kind, device=device)
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     for _ in range(3):
         a @ b
+    wait()
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
-        a @ b
-        done += 1
-    return done * 2048 * 384 * 1536 / (time.perf_counter() - began)
+        for _ in range(10 if device == "cuda" else 1):
+            a @ b
+            done += 1
+        wait()
+    return done * n * k * m / (time.perf_counter() - began)
 
 
 def of_token(length: int, layers: int, width: int, inner: int) -> float:
@@ -50,7 +55,8 @@ def of_token(length: int, layers: int, width: int, inner: int) -> float:
     return layers * (4 * width**2 + 2 * width * inner + 2 * length * width)
 
 
-def share(rows: int, length: int, precision: str) -> float:
+def share(rows: int, length: int, precision: str, model_name: str = MODEL, device: str = "cpu",
+          product: tuple[int, int, int] = (2048, 384, 1536)) -> float:  # fmt: skip
     """Return the multiply–adds per second of training on texts of one length, over the rate of the matrix product."""
     from cotrain import Group, Task
     from cotrain.training import encoder, trainer, worker
@@ -59,7 +65,7 @@ def share(rows: int, length: int, precision: str) -> float:
     from cotrain.training.settings import Settings
     from cotrain.training.train import effective
 
-    settings = effective(Settings(MODEL, batch_size=rows, max_length=256, precision=precision, threads=1))  # type: ignore[arg-type]
+    settings = effective(Settings(model_name, batch_size=rows, max_length=256, precision=precision, device=device))  # type: ignore[arg-type]
     random = np.random.default_rng(0)
     lines = []
     for split, n in (("train", rows * UPDATES), ("dev", 2), ("test", 2)):
@@ -68,7 +74,7 @@ def share(rows: int, length: int, precision: str) -> float:
     table = pd.concat(lines, ignore_index=True)
     table = table.assign(row=table.index.astype(str), pair="", cluster=table.index.astype(str))
     task = Task("t", ("0", "1"), table)
-    worker.prepare({"t": task}, settings, encoder.folder(MODEL))
+    worker.prepare({"t": task}, settings, encoder.folder(model_name))
     data = {"t": worker.data_of(Group.of("t").members[0])}
     assert {len(row["input_ids"]) for row in data["t"].train} == {length}
     model = build(worker._here["base"], {"t": task.labels}, 0)
@@ -76,9 +82,9 @@ def share(rows: int, length: int, precision: str) -> float:
     trainer.run(model, data, Budget(3, 10**6, False), worker._here["tokens"], settings, 0)  # kernels are chosen on first use
     found = []
     for _ in range(3):
-        before = rate(precision)
+        before = rate(precision, device, product)
         record, _ = trainer.run(model, data, Budget(UPDATES, 10**6, False), worker._here["tokens"], settings, 0)
-        after = rate(precision)
+        after = rate(precision, device, product)
         each = of_token(length, shape.num_hidden_layers, shape.hidden_size, shape.intermediate_size)
         done = 3 * record.cost["tokens"] * each / (record.cost["seconds"] - record.cost["scoring_seconds"])
         found.append(done / ((before + after) / 2))
@@ -86,7 +92,7 @@ def share(rows: int, length: int, precision: str) -> float:
     return float(np.median(found))
 
 
-def small(seeds: list[int], fits: Path, threads: int, workers: int) -> None:
+def small(seeds: list[int], fits: Path, threads: int, workers: int, device: str = "cpu") -> None:
     """Make fits of COPA's size: 320 training rows of about 30 tokens, one per seed."""
     from cotrain import Group, Task
     from cotrain.training.settings import Settings
@@ -100,7 +106,7 @@ def small(seeds: list[int], fits: Path, threads: int, workers: int) -> None:
         lines.append(pd.DataFrame({"text": texts, "label": [str(i % 2) for i in range(n)], "split": split}))
     table = pd.concat(lines, ignore_index=True)
     table = table.assign(row=table.index.astype(str), pair="", cluster=table.index.astype(str))
-    settings = Settings(MODEL, batch_size=16, epochs=2, max_length=96, threads=threads)
+    settings = Settings(MODEL, batch_size=16, epochs=2, max_length=96, threads=threads, device=device)
     train([Group.of("t")], {"t": Task("t", ("0", "1"), table)}, settings, seeds, fits, options=Options(workers=workers))
 
 
