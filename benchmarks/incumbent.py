@@ -93,6 +93,7 @@ def main(data: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             base, low, full = incumbent(table, folder / "cnlpt"), ours(table, "auto", folder), ours(table, "fp32", folder)
+        print(f"{task}: {base:.1f} s, {low:.1f} s, {full:.1f} s", file=sys.stderr, flush=True)
         lines += [
             (f"{task}: an epoch of cnlp-transformers", base, None, "s"), (f"{task}: of cotrain, bf16", low, None, "s"),
             (f"{task}: of cotrain, float32", full, None, "s"), (f"{task}: cotrain as a share of it", low / base, 0.2, ""),
