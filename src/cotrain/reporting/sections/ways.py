@@ -17,7 +17,7 @@ def section(run: RunTables) -> Section | None:
         return None
     lines = [
         row(Cell(way.name, "strong"), way.what, number(way.difference, sign=True) if way.name != "alone" else "",
-            ", ".join(f"{k} {word}" for word, k in way.verdicts.items()), count(way.bytes / _MEGA), count(way.passes), count(way.speed))
+            ", ".join(f"{k} {word}" for word, k in way.verdicts.items()), _megabytes(way), count(way.passes), count(way.speed))
         for way in found
     ]  # fmt: skip
     columns = ("way", "what it is", "#mean difference, test", "verdicts", "#MB in memory", "#passes per text", "#texts per second")
@@ -39,6 +39,11 @@ def _judged(found: list[Way]) -> list[str]:
         return ["No other way dominates the recommended plan: none is as good in score, memory and passes without harm to a task."]
     return [
         f"{way.name} dominates the recommended plan by these estimates: a mean difference of {number(way.difference, sign=True)}, "
-        f"{count(way.bytes / _MEGA)} MB, {count(way.passes)} passes, and no task harmed."
+        f"{_megabytes(way)} MB, {count(way.passes)} passes, and no task harmed."
         for way in better
     ]
+
+
+def _megabytes(way: Way) -> str:
+    """Return the bytes of a way in MB, with a digit after the point where they are few."""
+    return count(way.bytes / _MEGA) if way.bytes >= 10 * _MEGA else f"{way.bytes / _MEGA:.1f}"
