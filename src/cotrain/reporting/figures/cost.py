@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cotrain.grouping.plan import Plan
@@ -62,11 +63,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     prices = [(plan, found) for plan in whole(run) if (found := price(run, plan)) is not None]
     if run.comparison is None or not prices:
         return None
-    rows, columns = (2, 1) if size.narrow else (1, 2)
-    height = 2.9 * rows
-    figure, panels = canvas(size, height, nrows=rows, ncols=columns, sharey=True)
-    figure.subplots_adjust(left=0.15 if size.narrow else 0.07, right=0.96, bottom=0.52 / height, top=1 - 0.35 / height,
-                           wspace=0.08, hspace=0.34)  # fmt: skip
+    figure, panels = two(size)
     scale = 1e9 if max(found.parameters for _, found in prices) > 2e9 else 1e6
     unit = "billions" if scale == 1e9 else "millions"
     panel(panels[0], size, [Point(p.name, p.kind, found.parameters / scale, found.difference) for p, found in prices],
@@ -75,6 +72,16 @@ def draw(run: RunTables, size: Size) -> Figure | None:
           "minutes of training per seed")  # fmt: skip
     title(panels[0], size, "test: mean difference to alone")
     return figure
+
+
+def two(size: Size) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure of two panels with one scale of scores: side by side, or above each other where there is little room."""
+    rows, columns = (2, 1) if size.narrow else (1, 2)
+    height = 2.9 * rows
+    figure, panels = canvas(size, height, nrows=rows, ncols=columns, sharey=True)
+    figure.subplots_adjust(left=0.15 if size.narrow else 0.07, right=0.96, bottom=0.52 / height, top=1 - 0.35 / height,
+                           wspace=0.08, hspace=0.34)  # fmt: skip
+    return figure, panels
 
 
 def panel(axes: Axes, size: Size, points: list[Point], label: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cotrain.reporting.figures.cost import Point, panel
-from cotrain.reporting.style import Size, canvas, title
+from cotrain.reporting.figures.cost import Point, panel, two
+from cotrain.reporting.style import Size, title
 from cotrain.reporting.tables import RunTables
 from cotrain.reporting.ways import ways
 
@@ -20,11 +20,7 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     found = ways(run)
     if not found:
         return None
-    rows, columns = (2, 1) if size.narrow else (1, 2)
-    height = 2.9 * rows
-    figure, panels = canvas(size, height, nrows=rows, ncols=columns, sharey=True)
-    figure.subplots_adjust(left=0.15 if size.narrow else 0.07, right=0.96, bottom=0.52 / height, top=1 - 0.35 / height,
-                           wspace=0.08, hspace=0.34)  # fmt: skip
+    figure, panels = two(size)
     panel(panels[0], size, [Point(w.name, _KINDS.get(w.name, "way"), w.bytes / 1e6, w.difference) for w in found], "MB in memory, float32")
     panel(panels[1], size, [Point(w.name, _KINDS.get(w.name, "way"), w.passes, w.difference) for w in found],
           "passes of an encoder per text")  # fmt: skip
