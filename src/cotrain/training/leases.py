@@ -55,14 +55,14 @@ def held(fits: Path, key: str) -> bool:
 
 
 def _take(file: Path) -> bool:
-    """Create the lease; one that was left behind is moved out of the way first."""
+    """Create the lease; one that was left behind is removed first."""
     file.parent.mkdir(parents=True, exist_ok=True)
     mine = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()})
     for _ in range(2):
         try:
             handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
-            if (stale := _left_behind(file)) is None or not _moved_away(file, stale):
+            if (stale := _left_behind(file)) is None or not _removed(file, stale):
                 return False
             continue
         with os.fdopen(handle, "w") as out:
@@ -71,20 +71,27 @@ def _take(file: Path) -> bool:
     return False
 
 
-def _moved_away(file: Path, stale: tuple[int, int]) -> bool:
-    """Move a lease that was left behind; whether the way is free now. Of several that try, one finds it."""
-    gone = file.with_suffix(f".gone-{os.getpid()}-{threading.get_ident()}")
+def _removed(file: Path, stale: tuple[int, int]) -> bool:
+    """Remove a lease that was left behind; whether the way is free now.
+
+    Who creates the guard of just this lease removes it: who only looked at the old one cannot remove the fresh one.
+    """
+    guard = file.with_suffix(f".taking-{stale[0]}-{stale[1]}")
     try:
-        file.rename(gone)
-        if _identity(gone) != stale:
-            # another was faster, and this is its fresh lease: give it back
-            with suppress(FileExistsError):
-                file.hardlink_to(gone)
+        os.close(os.open(guard, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            if time.time() - guard.stat().st_mtime > DEAD:
+                guard.unlink()  # its maker was killed; who comes next may try
+        return False
+    try:
+        if _identity(file) != stale:
             return False
+        file.unlink()
     except FileNotFoundError:
         return True
     finally:
-        gone.unlink(missing_ok=True)
+        guard.unlink(missing_ok=True)
     return True
 
 
