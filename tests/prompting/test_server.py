@@ -123,7 +123,7 @@ def test_waits_without_a_word_grow_and_have_an_end(serve: Any, ask: Ask, monkeyp
     with serve.running(lambda _: serve.Answer({}, 503)) as toy, pytest.raises(InputError, match=f"503; tried {TRIES} times"):
         ask(toy.url)
     assert len(waits) == TRIES
-    assert all(0.25 * 2**i <= wait <= min(60, 0.5 * 2**i) for i, wait in enumerate(waits))
+    assert all(most / 2 <= wait <= most for wait, most in zip(waits, (min(60, 0.5 * 2**i) for i in range(TRIES)), strict=True))
 
 
 def test_a_chat_that_never_worked_names_the_other_api(serve: Any, ask: Ask) -> None:
