@@ -233,6 +233,13 @@ def test_rows_without_a_group_stand_for_themselves() -> None:
     assert task.rows["cluster"].nunique() == 31
 
 
+def test_a_group_that_is_read_as_text_is_compared_as_texts_are() -> None:
+    frame = simple().assign(finding=[f"finding {i}" for i in range(60)])
+    frame["text"] = [f"No COUGH, no rash {i // 2}." if i % 2 else f"no cough, no RASH {i // 2}" for i in range(60)]
+    task, other = (load([Source("a", pair="finding", group=column)], Cut(), frames={"a": frame})["a"] for column in ("text", "finding"))
+    assert task.rows["cluster"].nunique() == 30 and other.rows["cluster"].nunique() == 60
+
+
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json", "parquet"])
 def test_every_format_gives_the_same_task(write: Callable, rows: Callable, kind: str) -> None:
     in_memory = Task.from_frame("t", {"train": pd.DataFrame(rows(40)), "dev": pd.DataFrame(rows(20, start=100))})

@@ -15,7 +15,7 @@ from cotrain.errors import InputError
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.source import SPLIT_NAMES, Cut, Source
 from cotrain.tasks.splits import Sides, sides
-from cotrain.tasks.texts import text_keys
+from cotrain.tasks.texts import normalised, text_keys
 
 _MOST = 10
 _UNUSED = "unused"
@@ -138,7 +138,10 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
     base["group"] = ""
     if source.group:
         alone = missing(raw[source.group])  # rows without a group stand for themselves
-        named = zip(raw[source.group], alone, strict=True)
+        read = [column for template in (source.text, source.pair) if template for column in columns_of(template)]
+        # a sentence is the same sentence in capitals
+        values = raw[source.group].astype(str).map(normalised) if source.group in read else raw[source.group]
+        named = zip(values, alone, strict=True)
         base["group"] = pd.Series(["" if no else f"{source.group}={value}" for value, no in named], dtype=object)
     elif "_group" in raw:
         base["group"] = raw["_group"]

@@ -54,7 +54,8 @@ class Source:
         on_error: what faults of annotations and their files are: an error, or left out and counted.
         names: label names in order; needed where labels are integers.
         id: the column of row ids; default: file and row number, such as ``train:17``.
-        group: a column whose equal values stay together (patient, document), over all sources with such a column.
+        group: a column whose equal values stay together (patient, document), over all sources with such a column; one
+            that is read as text is compared as texts are (``texts.normalised``).
         split_column: a column that names the split of each row.
         splits: overrides of ``Cut.test`` and ``Cut.dev``.
         missing_label: what an empty label is: an error, or a row to skip.
