@@ -98,13 +98,13 @@ def test_fits_that_lack_what_a_method_needs_are_made_again_and_counted(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "heavy.py").write_text(
-        "from cotrain.affinity.datamaps import alone\n"
+        "from cotrain.affinity.losses import singles as alone\n"
         "from cotrain.affinity.method import TRAINED, Found, Method, pairs\n"
         "def relate(ground):\n"
         "    fits = ground.fits(alone(ground.names, {}))\n"
         "    kept = {f.group.tasks[0]: len(list((f.path / 'extras' / 'weights').iterdir())) for f in fits}\n"
         "    return Found(pairs(kept, lambda a, b: float(min(kept[a], kept[b]))), 'files')\n"
-        "FILES = Method(relate, sees='content', groups=alone, extras=('weights',), options={**TRAINED, 'repeats': 1})\n"
+        "FILES = Method(relate, sees='content', groups=alone, extras=lambda *_: ('weights',), options={**TRAINED, 'repeats': 1})\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="needs 4 fits that are not there"):
@@ -136,7 +136,7 @@ def test_options_seeds_and_too_few_tasks_are_told_before_anything_is_trained(sma
     (small / "seeded.yaml").write_text(text + "methods: {hoa: {seeds: [7]}, oracle: {repeats: 5}, surrogate: {subsets: 1}}\n")
     study = open_study(small / "seeded.yaml", out=small / "runs" / "seeded", workers=1)
     assert methods.chosen(study, "hoa").seeds == (7,)
-    assert methods.chosen(study, "hoa").groups[0] == Group.of([sorted(study.tasks)[0]])
+    assert next(iter(methods.chosen(study, "hoa").groups)) == Group.of([sorted(study.tasks)[0]])
     with pytest.raises(InputError, match=r"oracle\.repeats: 5 seeds are asked for, the study has 2"):
         methods.chosen(study, "oracle")
     with pytest.raises(InputError, match="1 groups of 3 leave 3 pairs of tasks that are in none; raise subsets"):

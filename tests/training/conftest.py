@@ -94,10 +94,15 @@ def trained() -> Callable[..., Any]:
              rows: int = 0, checkpoints: Any = None) -> Any:  # fmt: skip
         from cotrain.training import encoder, worker
         from cotrain.training.budget import budget
+        from cotrain.training.extras import Extra, Seen
         from cotrain.training.model import build
         from cotrain.training.together import inputs, together
         from cotrain.training.train import effective
         from cotrain.training.trainer import Watch, run
+
+        class Observed(Extra):
+            def at_epoch(self, epoch: int, picked_by: Any) -> None:
+                at_epoch(model, epoch)
 
         settings = effective(settings)
         worker.prepare(tasks, settings, encoder.folder(settings.model))
@@ -105,7 +110,8 @@ def trained() -> Callable[..., Any]:
             data = {m.task: worker.data_of(m) for m in group.members}
             model = build(worker._here["base"], {t: tasks[t].labels for t in data}, seed, settings.tuning, settings.lora_rank)
             plan = plan or budget(settings, {name: len(rows) for name, rows in inputs(group, tasks).items()}, None)
-            watch = Watch(at_epoch and (lambda epoch: at_epoch(model, epoch)), checkpoints and checkpoints.folder.parent, checkpoints)
+            seen = Seen(model, worker._here["tokens"], data, settings, seed, Path())
+            watch = Watch([Observed(seen)] if at_epoch else (), checkpoints and checkpoints.folder.parent, checkpoints)
             record, failed = run(model, data, plan, worker._here["tokens"], settings, seed, together(group, tasks), watch, rows)
         finally:
             worker.release()

@@ -169,7 +169,7 @@ def test_a_failed_writing_leaves_the_earlier_model(world: World, copy: Path, mon
 
 
 def test_without_the_weights_there_is_no_model(world: World, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no weights of epoch 99"):
+    with pytest.raises(InputError, match=r"no 99\.safetensors of the extra 'weights'"):
         write(world.fit, 99, world.tasks, world.settings, tmp_path / "m")
     spoilt = Path(shutil.copytree(world.fit.path, tmp_path / world.fit.key))  # type: ignore[type-var]
     (spoilt / "extras" / "weights" / f"{world.epoch}.safetensors").write_bytes(b"nothing")

@@ -13,6 +13,10 @@ METHODS = {
     "table": "cotrain.affinity.table:METHOD",
     "surrogate": "cotrain.affinity.surrogate:METHOD",
     "datamaps": "cotrain.affinity.datamaps:METHOD",
+    "taskemb": "cotrain.affinity.taskemb:METHOD",
+    "tag": "cotrain.affinity.tag:METHOD",
+    "gradients": "cotrain.affinity.gradients:METHOD",
+    "etap": "cotrain.affinity.etap:METHOD",
 }
 TESTS = {
     "student": "cotrain.affinity.tests:student",

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
+from cotrain.affinity import losses
 from cotrain.affinity.method import TRAINED, Found, Ground, Method, pairs
 from cotrain.training.fit import Fit
-from cotrain.training.group import Group
-
-
-def alone(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
-    """Return the groups of one task, which are the baseline's."""
-    return [Group.of([task]) for task in sorted(tasks)]
 
 
 def relate(ground: Ground) -> Found:
     """Return −distance of two tasks' mean (confidence, variability), means over rows of dev and seeds."""
     places: dict[str, list[np.ndarray]] = {}
-    for fit in ground.fits(alone(ground.names, {})):
+    for fit in ground.fits(losses.singles(ground.names)):
         places.setdefault(fit.group.tasks[0], []).append(place(fit))
     mean = {task: np.mean(found, axis=0) for task, found in places.items()}
     return Found(pairs(mean, lambda a, b: -float(np.linalg.norm(mean[a] - mean[b]))), "probability")
@@ -34,4 +26,4 @@ def place(fit: Fit) -> np.ndarray:
     return np.array([right.mean(), right.std(axis=0).mean()])
 
 
-METHOD = Method(relate, sees="difficulty", groups=alone, options=TRAINED)
+METHOD = Method(relate, sees="difficulty", groups=losses.singles, options=TRAINED)

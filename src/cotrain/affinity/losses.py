@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,11 @@ def mean_losses(fits: Sequence[Fit], loss: Loss) -> dict[tuple[tuple[str, ...], 
         for task in fit.group.tasks:
             found.setdefault((fit.group.tasks, task), []).append(loss(fit, task))
     return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def singles(tasks: Sequence[str], options: Mapping[str, Any] = MappingProxyType({})) -> list[Group]:
+    """Return the groups of one task, which are the baseline's."""
+    return [Group.of([name]) for name in sorted(tasks)]
 
 
 def singles_and_pairs(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:

@@ -76,6 +76,11 @@ class Found(NamedTuple):
     gradient_passes: int = 0
 
 
+def _no_extras(group: Group, tasks: Sequence[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return no extras."""
+    return ()
+
+
 def _none(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
     """Return no groups."""
     return []
@@ -90,7 +95,7 @@ class Method:
         sees: what the values are about.
         groups: from names of tasks and options to the groups that have to be trained; those of tasks alone are the baseline's.
         options: names and defaults; a value given has the type of its default.
-        extras: what the fits should leave beside predictions.
+        extras: from a group that it needs, names of tasks and options to what the fits of that group should leave beside predictions.
         least: tasks that it needs.
         directed: whether helping is not the same as being helped.
         test: whether it looks at test; such a method is a truth to judge others by, and nominates nothing in a study.
@@ -100,7 +105,7 @@ class Method:
     sees: Sees
     groups: Callable[[Sequence[str], Mapping[str, Any]], list[Group]] = _none
     options: Mapping[str, Any] = field(default_factory=dict)
-    extras: tuple[str, ...] = ()
+    extras: Callable[[Group, Sequence[str], Mapping[str, Any]], tuple[str, ...]] = _no_extras
     least: int = 2
     directed: bool = False
     test: bool = False

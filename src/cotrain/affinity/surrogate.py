@@ -32,12 +32,12 @@ def groups(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
     names, size = sorted(tasks), min(options["size"], len(tasks))
     random = np.random.default_rng(options["draw"])
     if options["pool"] == "shared":
-        found = _drawn(names, size, options["subsets"], random)
+        found = drawn(names, size, options["subsets"], random)
     else:
         found = {
             tuple(sorted((task, *rest)))
             for task in names
-            for rest in _drawn([t for t in names if t != task], size - 1, options["subsets"], random)
+            for rest in drawn([t for t in names if t != task], size - 1, options["subsets"], random)
         }
     lacking = set(combinations(names, 2)) - {pair for group in found for pair in combinations(group, 2)}
     if lacking:
@@ -86,7 +86,7 @@ def helpers(inside: np.ndarray, gain: np.ndarray, fit: str) -> np.ndarray:
     return np.asarray(inside.sum(axis=1).mean() * np.linalg.solve(inside.T @ inside + ridge * np.eye(inside.shape[1]), inside.T @ gain))
 
 
-def _drawn(names: Sequence[str], size: int, number: int, random: np.random.Generator) -> set[tuple[str, ...]]:
+def drawn(names: Sequence[str], size: int, number: int, random: np.random.Generator) -> set[tuple[str, ...]]:
     """Return ``number`` different random sets of ``size``, all where there are no more; those with pairs that no other has first."""
     if comb(len(names), size) <= number:
         return set(combinations(names, size))

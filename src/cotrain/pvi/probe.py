@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cotrain.pvi.arrays import Predictions, scores_of
@@ -62,14 +64,20 @@ def log2_p(x: np.ndarray, y: np.ndarray, held_out: np.ndarray, labels: int, stre
     A label that ``y`` lacks has probability 0.
     """
     from scipy.special import log_softmax
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(x.astype(float), y)
-    logits = fitted.decision_function(held_out.astype(float))
+    scaler, regression = fitted(x, y, strength)
+    logits = regression.decision_function(scaler.transform(held_out.astype(float)))
     if logits.ndim == 1:  # of two classes the second alone
         logits = np.stack([np.zeros(len(logits)), logits], axis=1)
     found = np.full((len(held_out), labels), -np.inf)
-    found[:, fitted.classes_] = log_softmax(logits, axis=1) / np.log(2)
+    found[:, regression.classes_] = log_softmax(logits, axis=1) / np.log(2)
     return found
+
+
+def fitted(x: np.ndarray, y: np.ndarray, strength: float) -> tuple[Any, Any]:
+    """Return the scaler and the logistic regression that are fitted to (n, d) features ``x`` and (n,) labels ``y``."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler()
+    return scaler, LogisticRegression(C=strength, max_iter=1000).fit(scaler.fit_transform(x.astype(float)), y)

@@ -204,11 +204,11 @@ class Evaluations:
         self.scoring += time.perf_counter() - began
         return self.plan.early_stop and self.stale >= self.settings.patience
 
-    def finish(self, at_epoch: Callable[[int], None] | None = None) -> None:
+    def finish(self, at_epoch: Callable[[int, list[str]], None] | None = None) -> None:
         """Score test at every epoch that a selection can pick.
 
         Args:
-            at_epoch: called with the model set to each epoch that a selection of the whole group can pick.
+            at_epoch: called with the model set to each epoch that a selection of the whole group can pick, and which ones pick it.
         """
         began = time.perf_counter()
         group = {at for (who, _), (_, at) in self.best.items() if who == ""} | {self.epoch}
@@ -222,7 +222,7 @@ class Evaluations:
                     for task in picked:
                         self.record.test[task][epoch] = found[task]
             if at_epoch and epoch in group:
-                at_epoch(epoch)
+                at_epoch(epoch, [by for (who, by), (_, at) in self.best.items() if who == "" and at == epoch])
         self.scoring += time.perf_counter() - began
 
     def told(self) -> dict[str, float]:

@@ -1,16 +1,57 @@
-"""Extras of a fit: what is kept beside its predictions when somebody asks for it."""
+"""Extras of a fit: what is kept beside its predictions when somebody asks for it, written while it trains."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from cotrain.training.adapters import merged
+from cotrain.training.settings import Settings
 
 
-def weights(model: Any, tokens: Any, epoch: int, folder: Path) -> None:
-    """Write the weights of one epoch, every shared tensor once and adapters merged, as ``EPOCH.safetensors``."""
-    from safetensors.torch import save_file
+class Seen(NamedTuple):
+    """What an extra sees of a fit.
 
-    found = merged(model.weights(), model)
-    save_file({name: w.detach().cpu().contiguous() for name, w in found.items()}, folder / f"{epoch}.safetensors")
+    Attributes:
+        model: the shared model; during training its table of embeddings has only the rows that are used.
+        tokens: the tokenizer.
+        data: by member its token ids and labels (``evaluations.Data``).
+        settings: effective ones.
+        seed: of the fit.
+        folder: where the extra writes.
+    """
+
+    model: Any
+    tokens: Any
+    data: Mapping[str, Any]
+    settings: Settings
+    seed: int
+    folder: Path
+
+
+class Extra:
+    """One extra of one fit; what it does changes no number of the fit."""
+
+    steps: ClassVar[bool] = False
+    """Whether it looks on after updates; then a killed fit begins anew, since what was seen before is lost."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+
+    def at_step(self, updates: int, learning_rate: float) -> None:
+        """Look on after ``updates`` updates, before one of ``learning_rate``."""
+
+    def at_epoch(self, epoch: int, picked_by: Sequence[str]) -> None:
+        """Look on when training is over, the model set to an epoch that the selections ``picked_by`` of the group pick."""
+
+
+class Weights(Extra):
+    """The weights of every epoch that a selection can pick, each shared tensor once and adapters merged: ``EPOCH.safetensors``."""
+
+    def at_epoch(self, epoch: int, picked_by: Sequence[str]) -> None:
+        """Write the weights of an epoch."""
+        from safetensors.torch import save_file
+
+        found = merged(self.seen.model.weights(), self.seen.model)
+        save_file({name: w.detach().cpu().contiguous() for name, w in found.items()}, self.seen.folder / f"{epoch}.safetensors")

@@ -22,7 +22,7 @@ from cotrain.tasks.task import Task
 from cotrain.training.fit import Block, Fit
 from cotrain.training.folders import told
 from cotrain.training.group import Group
-from cotrain.training.settings import Settings
+from cotrain.training.settings import OWN_TRAINER, Settings
 from cotrain.training.together import together
 
 FORMAT = 1
@@ -30,7 +30,7 @@ CHECKSUMS = "checksums.json"
 NUMERICS = 3
 """Raised whenever a change of our own code changes the numbers of a fit."""
 _LATER = {"special_tokens": (), "pooling": "first", "task_weights": {}, "class_weights": "none", "tuning": "full", "lora_rank": 8,
-          "long_texts": "beginning", "evaluate_from": 0}  # fmt: skip
+          "long_texts": "beginning", "evaluate_from": 0, "trainer": OWN_TRAINER}  # fmt: skip
 _ELSEWHERE = ("model", "device", "gradient_checkpointing", "report_to")
 """Settings that are no part of a key: the content of the model is; the device is told in the manifest, and mixed ones by the report;
 the others change no number."""
@@ -41,7 +41,7 @@ def fit_key(group: Group, tasks: Mapping[str, Task], settings: Settings, encoder
     """Return the hash of exactly what determines the numbers of a fit.
 
     Args:
-        settings: effective ones: nothing is ``auto``.
+        settings: effective ones: nothing is ``auto``, and a trainer from outside has the hash of its file.
         encoder: hash of the content of encoder and tokenizer.
         updates: the resolved budget of the group.
         contents: ``content()`` of the tasks, where it is known already: it is the slow part.
@@ -110,6 +110,24 @@ def extras_of(folder: Path) -> tuple[str, ...]:
 def lacking(folder: Path, extras: Sequence[str]) -> list[str]:
     """Return the extras that a fit does not have."""
     return sorted(set(extras) - set(extras_of(folder)))
+
+
+def extra(fit: Fit, name: str, file: str = "*.safetensors") -> Path:
+    """Return a file that an extra of a fit wrote.
+
+    Args:
+        file: its name, or a pattern that only one has.
+
+    Raises:
+        InputError: it is not there, or a file of the fit is damaged.
+    """
+    found = sorted((fit.path / "extras" / name).glob(file)) if fit.path else []
+    if not found:
+        raise InputError(f"fit {fit.group.name} seed {fit.seed} has no {file} of the extra '{name}'; train it with that extra")
+    assert fit.path
+    if wrong := damage(fit.path, extras=True):
+        raise InputError(f"fit {fit.group.name} seed {fit.seed}: {wrong}; remove its folder {fit.path} and train it again")
+    return found[0]
 
 
 def same(before: Fit, again: Fit) -> None:

@@ -161,10 +161,7 @@ def write(
 
     from cotrain.training.model import build, load_base, quiet
 
-    if fit.path is None or not (file := fit.path / "extras" / "weights" / f"{epoch}.safetensors").is_file():
-        raise InputError(f"fit {fit.group.name} seed {fit.seed} has no weights of epoch {epoch}; train it with the extra 'weights'")
-    if wrong := ledger.damage(fit.path, extras=True):
-        raise InputError(f"fit {fit.group.name} seed {fit.seed}: {wrong}; remove its folder {fit.path} and train it again")
+    file = ledger.extra(fit, "weights", f"{epoch}.safetensors")
     path = encoder.folder(settings.model)
     model = build(load_base(path, "eager", settings.special_tokens, settings.pooling), fit.labels, fit.seed)
     model.restore(load_file(file))
@@ -237,7 +234,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         InputError: no model there, one of a newer format, files that are not what was written.
     """
     if not folder.is_dir():
-        raise InputError(f"model {folder}: there should be a folder of models/ of a run; found none")
+        raise InputError(f"model {folder}: there should be a folder of models/ of a run; found none (a trainer from outside leaves none)")
     try:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_text())
         if about["format"] > FORMAT:

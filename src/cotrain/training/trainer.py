@@ -25,6 +25,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from cotrain.training.budget import Budget
 from cotrain.training.checkpoints import STATE, WEIGHTS, Checkpoints
 from cotrain.training.evaluations import Data, Diverged, Evaluations, Record, Stream, streams
+from cotrain.training.extras import Extra
 from cotrain.training.long import shown
 from cotrain.training.model import SharedClassifier, quiet
 from cotrain.training.sampling import Batches, counts, derived_seed
@@ -43,13 +44,13 @@ class Watch:
     """What happens while a fit trains, besides training.
 
     Attributes:
-        at_epoch: called at the end with the model set to each epoch that a selection of the group can pick.
+        extras: what looks on.
         scratch: where scratch files may be; weights are as private as the rows.
         checkpoints: where a long fit is kept at the ends of epochs, to go on from there.
         tracking: the folder and the name of this fit for trackers.
     """
 
-    at_epoch: Callable[[int], None] | None = None
+    extras: Sequence[Extra] = ()
     scratch: Path | None = None
     checkpoints: Checkpoints | None = None
     tracking: tuple[Path, str] | None = None
@@ -82,7 +83,7 @@ def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens:
         marks = Evaluations(model, data, shared, plan, tokens, settings, Path(scratch))
         with _tracked(settings, watch):
             trainer = _trainer(model, data, shared, plan, settings, seed, marks, scratch, rows_at_once)
-        trainer.add_callback(_AtEpochEnds(trainer, narrow, watch.checkpoints))
+        trainer.add_callback(_AtEpochEnds(trainer, narrow, watch))
         torch.manual_seed(derived_seed(seed, "dropout", *sorted(data)))
         began = time.perf_counter()
         try:
@@ -90,7 +91,7 @@ def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens:
             trainer.train(resume_from_checkpoint=str(kept) if kept else None)
             trainer.optimizer = trainer.lr_scheduler = None  # half of the memory, and scoring needs none of it
             model.zero_grad()
-            marks.finish(_whole(watch.at_epoch, model, narrow))
+            marks.finish(_whole(watch.extras, model, narrow))
         except (Diverged, torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             # shown in every table and never tried again with another seed
             failed = _why(error)
@@ -105,14 +106,15 @@ def run(model: SharedClassifier, data: Mapping[str, Data], plan: Budget, tokens:
     return marks.record, failed
 
 
-def _whole(at_epoch: Callable[[int], None] | None, model: SharedClassifier, narrow: Narrow | None) -> Callable[[int], None] | None:
-    """Return an observer that sees the whole table of embeddings."""
-    if at_epoch is None:
+def _whole(extras: Sequence[Extra], model: SharedClassifier, narrow: Narrow | None) -> Callable[[int, list[str]], None] | None:
+    """Return what lets extras look on at an epoch, with the whole table of embeddings; None where there are none."""
+    if not extras:
         return None
 
-    def observe(epoch: int) -> None:
+    def observe(epoch: int, picked_by: list[str]) -> None:
         with widened(model, narrow, epoch):
-            at_epoch(epoch)
+            for extra in extras:
+                extra.at_epoch(epoch, picked_by)
 
     return observe
 
@@ -277,8 +279,9 @@ class _Index:
 class _AtEpochEnds(TrainerCallback):
     """Evaluates at the ends of epochs that are far enough apart, stops early, and lets a long fit be kept."""
 
-    def __init__(self, trainer: _SharedTrainer, narrow: Narrow | None, checkpoints: Checkpoints | None) -> None:
-        self.trainer, self.marks, self.narrow, self.checkpoints = trainer, trainer.marks, narrow, checkpoints
+    def __init__(self, trainer: _SharedTrainer, narrow: Narrow | None, watch: Watch) -> None:
+        self.trainer, self.marks, self.narrow = trainer, trainer.marks, narrow
+        self.checkpoints, self.extras = watch.checkpoints, watch.extras
         self.epoch = self.last = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -295,6 +298,11 @@ class _AtEpochEnds(TrainerCallback):
         """Note what this update takes from the embeddings that no text uses."""
         if self.narrow is not None:
             self.narrow.decay *= decayed(optimizer, self.narrow.weight)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any) -> None:
+        """Let extras look on between two updates."""
+        for extra in self.extras:
+            extra.at_step(state.global_step, lr_scheduler.get_last_lr()[0])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Evaluate, unless the last evaluation was too few updates ago."""
