@@ -166,7 +166,7 @@ def test_a_study_is_the_same_after_plain_yaml(resolved: Read, case: str) -> None
 def test_plain_has_every_default_in_the_words_of_the_study_file(resolved: Read) -> None:
     plain = resolved("preset: fast\n").plain()
     assert (plain["model"], plain["preset"], plain["seeds"], plain["goal"]) == ("some/encoder", "fast", [42, 52, 62], "fewer")
-    assert plain["training"].keys() == {f.name for f in fields(Settings)} - {"model"}
+    assert plain["training"].keys() == {f.name for f in fields(Settings)} - {"model", "trainer"}
     assert plain["splits"]["max_train"] == 500
     assert (plain["plan"]["rule"], plain["plan"]["test"], plain["plan"]["by"]) == ("not_different", "welch", "pvi")
     assert (plain["tasks"]["cb"]["metric"], plain["tasks"]["cb"]["delta"]) == ("macro_f1", 0.02)

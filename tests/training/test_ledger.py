@@ -67,7 +67,7 @@ def test_a_key_depends_on_all_that_determines_the_numbers(task: Make) -> None:
     other: dict[str, Any] = {
         "schedule": "constant", "precision": "bf16", "attention": "sdpa", "sampling": "uniform", "shares": {"a": 2.0},
         "special_tokens": ("<e>", "</e>"), "pooling": "entity", "task_weights": {"a": 2.0}, "class_weights": "balanced", "tuning": "lora",
-        "long_texts": "windows",
+        "long_texts": "windows", "trainer": "words:fit@9f86d081",
     }  # fmt: skip
     for field in fields(Settings):
         if field.name not in ("model", "device", "gradient_checkpointing", "report_to"):

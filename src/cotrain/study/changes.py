@@ -98,7 +98,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
     """Yield in words what differs."""
     for key, value in old.items():
         if value != new[key]:
-            name = key if key == "model" else prefix + key
+            name = key if key in ("model", "trainer") else prefix + key
             yield f"{name}: {_shown(value)} → {_shown(new[key])}"
 
 

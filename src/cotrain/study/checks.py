@@ -25,8 +25,9 @@ from cotrain.tasks.rendering import columns_of
 from cotrain.tasks.source import ANNOTATED, CLINICAL, SPANS, SPLIT_NAMES, Source
 from cotrain.tasks.task import wrong_name
 from cotrain.training.executors import EXECUTORS
+from cotrain.training.outside import is_outside, loaded, refuse
 from cotrain.training.selection import SELECTIONS as EPOCHS
-from cotrain.training.settings import Settings
+from cotrain.training.settings import OWN_TRAINER, Settings
 
 _KNOWN: dict[Location, tuple[str, Any]] = {
     ("preset",): ("preset", PRESETS),
@@ -61,6 +62,7 @@ def faults(document: Document, values: Mapping[str, Any]) -> list[Fault]:
         _seeds(document.values),
         _splits(values),
         _training(values),
+        _trainer(values),
         _grid(values),
         _share(document.values),
         _tasks(values, entries),
@@ -163,9 +165,29 @@ def _training(values: Mapping[str, Any]) -> _Found:
             yield ("training", key), unknown("task", task, names)
 
 
+def _trainer(values: Mapping[str, Any]) -> _Found:
+    """Yield what is wrong with a trainer from outside, and what goes with our own alone."""
+    name = values.get("trainer", OWN_TRAINER)
+    if not is_outside(name):
+        return
+    try:
+        loaded(name)
+    except InputError as error:
+        yield from ((("trainer",), words) for words in error.faults)
+    weighted = f"class_weights should be none with a trainer from outside ({name}), found balanced; leave it out"
+    if values.get("training", {}).get("class_weights", "none") != "none":
+        yield ("training", "class_weights"), f"training.{weighted}"
+    if "balanced" in values.get("grid", {}).get("class_weights", ()):
+        yield ("grid", "class_weights"), f"grid.{weighted}"
+    try:
+        refuse(name, "other ways to share (share) need")
+    except InputError as error:
+        yield from ((("share",), words) for words in error.faults if values.get("share"))
+
+
 def _grid(values: Mapping[str, Any]) -> _Found:
     """Yield settings of the grid that are unknown, without values, or out of range."""
-    known = [f.name for f in fields(Settings) if f.name != "model"]
+    known = [f.name for f in fields(Settings) if f.name not in ("model", "trainer")]
     for key, several in values.get("grid", {}).items():
         if key not in known:
             yield ("grid", key), unknown("setting of the grid", key, known)

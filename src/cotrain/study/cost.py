@@ -13,9 +13,11 @@ from cotrain.tasks.task import Task
 from cotrain.training.calibrate import calibrate, expected, footprint
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
+from cotrain.training.outside import is_outside
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
 
+_MEASURED = ("tokens", "seconds", "seconds_most", "tokens_per_second", "memory_bytes", "disk_bytes")
 _PAIRS = ("max_abs_t", "min_gap", "top1_per_target")
 
 
@@ -26,6 +28,7 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
     ``tokens_per_second`` (measured), ``memory_bytes`` (all workers), ``disk_bytes``, and ``parts``: fits and tokens of
     the single-task fits, null models, folds, the method that relates tasks, nominated plans and each control. Groups that are not
     nominated yet are counted as one more training of every task per plan; where a task is served by its own pair, as two.
+    With a trainer from outside only ``fits``, ``workers`` and ``parts`` are known; the others are None.
     """
     if not study.resolved.seeds:
         return {}
@@ -33,11 +36,13 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
     workers = study.workers or max(1, (os.cpu_count() or 1) // settings.threads)
     parts = _summed([_parts(study, tasks, point) for point in data.points(study)])
     seeds = len(study.resolved.seeds)
+    fits = round(seeds * sum(part["fits"] for part in parts.values()))
+    if is_outside(settings.trainer):
+        return {**dict.fromkeys(_MEASURED), "fits": fits, "workers": workers, "parts": {k: {"fits": v["fits"]} for k, v in parts.items()}}
     rate = calibrate(tasks, max(data.points(study), key=lambda point: point.max_length), workers)
     tokens = seeds * sum(part["tokens"] for part in parts.values())
     most = rate.seconds(tokens)
     bytes_of = footprint(tasks, settings)
-    fits = round(seeds * sum(part["fits"] for part in parts.values()))
     return {
         "fits": fits, "tokens": tokens, "seconds": rate.seconds(tokens * expected(settings, tasks)),
         "seconds_most": most, "workers": workers,
@@ -52,12 +57,12 @@ def _summed(parts: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str,
 
 
 def afterwards(study: Study, fits: Sequence[Fit]) -> float | None:
-    """Return the seconds that the measured speed gives for the fits that were made; None before ``check``.
+    """Return the seconds that the measured speed gives for the fits that were made; None before ``check``, or where no speed is known.
 
     The plan of costs cannot know how many tasks are learned, and so which groups there are; this is its speed alone.
     """
     found = study.checked.get("cost")
-    if not found:
+    if not found or not found["tokens_per_second"]:
         return None
     tasks, settings = data.tasks(study), data.settings(study)
     return sum(work(f.group, tasks, settings, f.updates) for f in fits if not f.failed) / float(found["tokens_per_second"])

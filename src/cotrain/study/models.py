@@ -20,6 +20,7 @@ from cotrain.training import ledger
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.leases import turn
+from cotrain.training.outside import refuse
 from cotrain.training.selection import goodness, select_epoch
 from cotrain.training.train import Options, train
 
@@ -36,11 +37,13 @@ def models(study: Study, show: Show | None = None, keep: str = "best") -> dict[P
             ``models/GROUP@SEED``; or ``none``.
 
     Raises:
-        InputError: nothing is recommended yet, another word for ``keep``, or a fit made again differs.
+        InputError: nothing is recommended yet, another word for ``keep``, a trainer from outside, or a fit made again differs.
     """
     if keep not in KEEP:
         raise InputError(unknown("word for --keep", keep, KEEP))
     data.needs_rows(study, "train")
+    if keep != "none":
+        refuse(study.resolved.settings.trainer, "models (--for models, --keep) are made of")
     with turn(study.path, "models"):
         return _models(study, show, keep)
 

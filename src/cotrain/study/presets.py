@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from cotrain.errors import InputError
 from cotrain.grouping.options import Options
 from cotrain.tasks.source import Cut, Source
-from cotrain.training.settings import Settings
+from cotrain.training.settings import OWN_TRAINER, Settings
 
 Goal = Literal["fewer", "better"]
 Null = Literal["prior", "finetune"]
@@ -205,7 +205,7 @@ class Resolved:
             "goal": self.goal, "plan": {"by": self.by, "test": self.test, "group_test": self.group_test, **plan},
             "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
             "score_by": self.score_by, "select": self.select, "thresholds": self.thresholds, "share": self.share,
-            "paper": self.paper, "light_learning_rate": self.light_learning_rate, "grid": self.grid,
+            "trainer": training.pop("trainer"), "paper": self.paper, "light_learning_rate": self.light_learning_rate, "grid": self.grid,
             "methods": self.methods, "root": self.root, "executor": self.executor, "overrides": self.overrides,
         }  # fmt: skip
         return {key: _thawed(value) for key, value in values.items()}
@@ -221,7 +221,7 @@ class Resolved:
             values = {key: _frozen(value) for key, value in plain.items()}
             plan = values.pop("plan")
             return cls(
-                settings=Settings(values.pop("model"), **values.pop("training")),
+                settings=Settings(values.pop("model"), trainer=values.pop("trainer", OWN_TRAINER), **values.pop("training")),
                 sources=tuple(Source(name, **entry) for name, entry in values.pop("tasks").items()),
                 cut=Cut(**values.pop("splits")),
                 by=plan.pop("by"), test=plan.pop("test"), group_test=plan.pop("group_test"), plan=Options(**plan),

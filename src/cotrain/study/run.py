@@ -19,6 +19,7 @@ from cotrain.study.status import unchecked
 from cotrain.study.study import Study
 from cotrain.study.ways import ways
 from cotrain.training.fit import Fit
+from cotrain.training.outside import is_outside
 
 Say = Callable[[str], None]
 
@@ -31,7 +32,7 @@ class Outcome:
         study: with everything in its run folder.
         check: what the verb found.
         comparison: with the recommended plan; None where the study has no seeds, so that nothing is trained.
-        models: the folders of the recommended models, each with what it serves.
+        models: the folders of the recommended models, each with what it serves; none where the trainer is from outside.
         report: the HTML file.
         fits: every fit of the study.
         trained: how many of them this run made.
@@ -88,13 +89,19 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
         say(f"train: other ways to share ({', '.join(study.resolved.share)})")
         ways(study, show)
     comparison = steps.compare(study, look=False)
-    if extra := _separating(study, comparison):
+    if (extra := _separating(study, comparison)) and not all("updates" in fit.cost for fit in fits):
+        say(f"train: no controls for the gains claimed of {', '.join(extra[0].tasks)}: the trainer does not say how many updates it makes")
+    elif extra:
         say(f"train: controls for the gains claimed of {', '.join(extra[0].tasks)}")
         fits = [*fits, *steps.train(study, [group for plan in extra for group in plan.groups], show)]
     comparison = steps.compare(study)
     best = comparison.recommended
-    say(f"compare: {len(best.tasks)} tasks → {plural(best.models, 'model')}; those not kept yet are trained once more, at their best seed")
-    ready = models(study, show)
+    trainer, found = study.resolved.settings.trainer, f"compare: {len(best.tasks)} tasks → {plural(best.models, 'model')}"
+    if is_outside(trainer):
+        say(f"{found}; none is kept: the trainer {trainer} is from outside and gives predictions alone")
+    else:
+        say(f"{found}; those not kept yet are trained once more, at their best seed")
+    ready = models(study, show, "none" if is_outside(trainer) else "best")
     every = data.fits(study, steps.trained_groups(study))
     return Outcome(
         study, checked, comparison, ready, steps.report(study), tuple(every),

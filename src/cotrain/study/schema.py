@@ -38,11 +38,12 @@ def _fields(noun: type, without: Iterable[str] = ()) -> dict[str, Any]:
 Task = _section("Task", _fields(Source, ["name"]))
 Splits = _section("Splits", _fields(Cut))
 Plan = _section("Plan", {**dict.fromkeys(("by", "test", "group_test"), str), **_fields(Options, ["paper"])})
-Training = _section("Training", _fields(Settings, ["model"]))
+Training = _section("Training", _fields(Settings, ["model", "trainer"]))
 StudyFile = _section("StudyFile", {
     "model": str, "tasks": GenericAlias(dict, (str, Task)), "splits": Splits, "preset": str, "goal": str, "plan": Plan,
     "controls": tuple[str, ...], "seeds": tuple[int, ...], "training": Training, "estimator": str, "null": str,
     "score_by": str, "select": str, "thresholds": str, "share": tuple[str, ...], "metric": str, "delta": float, "executor": str,
+    "trainer": str,
     "grid": GenericAlias(dict, (str, tuple[float | int | str | bool, ...])),
     "methods": GenericAlias(dict, (str, GenericAlias(dict, (str, float | int | str | tuple[int, ...])))),
 })  # fmt: skip

@@ -18,7 +18,7 @@ from cotrain.study.schema import given
 from cotrain.tasks.readers import cnlpt
 from cotrain.tasks.readers.entities import MARKERS
 from cotrain.tasks.source import CLINICAL, Source
-from cotrain.training.settings import Settings
+from cotrain.training.settings import OWN_TRAINER, Settings
 
 
 def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_root: Path | None = None) -> Resolved:
@@ -52,7 +52,7 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
     return Resolved(
         name=study_name(path),
         preset=values.get("preset", "default"),
-        settings=Settings(encoder, **{**marked, **settings(preset, training)}),
+        settings=Settings(encoder, **{**marked, **settings(preset, training)}, trainer=values.get("trainer", OWN_TRAINER)),
         sources=sources,
         cut=replace(preset.cut, **values.get("splits", {})),
         seeds=values.get("seeds", preset.seeds),

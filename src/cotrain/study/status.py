@@ -7,6 +7,7 @@ from typing import Any
 from cotrain.study import data, steps
 from cotrain.study.study import Study
 from cotrain.training.group import Group
+from cotrain.training.outside import is_outside
 from cotrain.training.work import work
 
 
@@ -58,6 +59,7 @@ def _left(study: Study, missing: list[Group]) -> float | None:
         return None
     tasks, settings = data.tasks(study), data.settings(study)
     spent = sum(f.cost["seconds"] for f in done)
-    made = sum(work(f.group, tasks, settings, f.updates) for f in done)
+    # what a trainer from outside counts as updates, if it does, says nothing of our work
+    made = sum(work(f.group, tasks, settings, None if is_outside(settings.trainer) else f.updates) for f in done)
     workers = int((study.checked.get("cost") or {}).get("workers", 1))
     return len(data.points(study)) * spent / made * sum(work(g, tasks, settings, None) for g in missing) / max(1, workers)

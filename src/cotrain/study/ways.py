@@ -21,6 +21,7 @@ from cotrain.tasks.task import SPLITS, Task
 from cotrain.training import encoder
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
+from cotrain.training.outside import refuse
 from cotrain.training.selection import select_epoch
 from cotrain.training.settings import Settings
 from cotrain.training.train import Options, effective, train
@@ -46,6 +47,7 @@ def ways(study: Study, show: Show | None = None, wanted: Sequence[str] = ()) -> 
     """
     data.needs_rows(study, "train")
     data.needs_seeds(study, "train")
+    refuse(study.resolved.settings.trainer, "other ways to share (share, --for share) need")
     chosen = tuple(wanted or study.resolved.share or WAYS)
     tasks, base = data.tasks(study), data.settings(study)
     failed = list[Fit]()

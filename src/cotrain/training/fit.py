@@ -57,7 +57,8 @@ class Fit:
             pick. Members that are blank or permuted are predicted on dev and test with their real rows.
         history: one line per evaluation and task: ``epoch``, ``updates``, ``seconds``, ``task``, ``train_bits``
             (mean training loss in bits since the last evaluation), ``dev_bits``, ``dev_accuracy``, ``dev_macro_f1``.
-        cost: ``seconds``, ``updates``, ``tokens`` (without padding), ``parameters``, ``peak_bytes``.
+        cost: ``seconds``, ``updates``, ``tokens`` (without padding), ``parameters``, ``peak_bytes``; of a trainer from outside those
+            that it tells, seconds and memory.
         manifest: device, library versions, effective settings, host.
         failed: why the fit failed (a loss that is not a number, out of memory); empty where it did not.
         path: the folder of the fit, where it has one.
@@ -83,8 +84,8 @@ class Fit:
 
     @property
     def updates(self) -> int:
-        """The number of optimiser updates of the fit."""
-        return int(self.cost["updates"])
+        """The number of optimiser updates of the fit; 0 where its trainer does not tell."""
+        return int(self.cost.get("updates", 0))
 
 
 def unweighted(log2_p: Floats, weights: Sequence[float]) -> Floats:

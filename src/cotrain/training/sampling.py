@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from cotrain.errors import InputError
+from cotrain.tasks.task import Split
+from cotrain.training.group import Member
 from cotrain.training.settings import Settings
 
 _BATCHES_PER_BUCKET = 8
@@ -16,6 +18,12 @@ _BATCHES_PER_BUCKET = 8
 def derived_seed(seed: int, *names: str) -> int:
     """Return a seed that depends on the seed and on names, never on positions in a group."""
     return int.from_bytes(hashlib.sha256("\x1f".join([str(seed), *names]).encode()).digest()[:4], "little")
+
+
+def permuted(member: Member, split: Split, gold: np.ndarray) -> np.ndarray:
+    """Return (n,) the labels of a split of a member in an order that is permuted by its seed."""
+    seed = derived_seed(member.permutation_seed, "permuted", member.task, split)
+    return gold[np.random.default_rng(seed).permutation(len(gold))]
 
 
 def counts(rows: Mapping[str, int], settings: Settings) -> dict[str, int]:

@@ -15,6 +15,8 @@ Pooling = Literal["first", "entity"]
 Sampling = Literal["proportional", "uniform", "sqrt", "temperature", "explicit"]
 ClassWeights = Literal["none", "balanced"]
 Tuning = Literal["full", "lora", "heads"]
+OWN_TRAINER = "shared_encoder"
+"""The trainer of this package: one encoder that the tasks of a group share, a head per task."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Settings:
         lora_rank: of the adapters of ``lora``, scaled by 2 (alpha is twice the rank).
         gradient_checkpointing: compute activations again instead of keeping them: less memory, more time, the same numbers.
         report_to: trackers that are told losses and dev metrics while a fit trains, as Transformers names them (``tensorboard``, …).
+        trainer: what makes a fit: our own, or ``my_module:fit`` from outside, resolved with the hash of its file.
     """
 
     model: str
@@ -95,6 +98,7 @@ class Settings:
     lora_rank: int = 8
     gradient_checkpointing: bool = False
     report_to: tuple[str, ...] = ()
+    trainer: str = OWN_TRAINER
 
     def __post_init__(self) -> None:
         faults = [
@@ -120,6 +124,7 @@ class Settings:
                 ("shares", "above 0", all(share > 0 for share in self.shares.values())),
                 ("task_weights", "above 0", all(weight > 0 for weight in self.task_weights.values())),
                 ("lora_rank", "at least 1", self.lora_rank >= 1),
+                ("class_weights", "none with a trainer from outside", self.trainer == OWN_TRAINER or self.class_weights == "none"),
             )
             if not good
         ]

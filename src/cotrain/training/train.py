@@ -15,6 +15,7 @@ from cotrain.training.executors import EXECUTORS
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.marked import wrong_pooling
+from cotrain.training.outside import pinned, refuse, shown
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
 from cotrain.training.worker import EXTRAS, Job, Outcome
@@ -77,10 +78,10 @@ class Setup:
 
 
 def effective(settings: Settings) -> Settings:
-    """Return the settings with every ``auto`` resolved for this machine.
+    """Return the settings with every ``auto`` resolved for this machine, and with the hash of the file of a trainer from outside.
 
     Raises:
-        InputError: a device or precision that this machine does not have.
+        InputError: a device or precision that this machine does not have; a trainer that cannot be imported.
         MissingExtra: torch is not installed.
     """
     try:
@@ -105,7 +106,7 @@ def effective(settings: Settings) -> Settings:
     if attention == "auto":
         # with dropout there is no fused kernel on the CPU, and composing it inside sdpa is slower than eager
         attention = "eager" if device == "cpu" else "sdpa"
-    return replace(settings, device=device, precision=precision, attention=attention)
+    return replace(settings, device=device, precision=precision, attention=attention, trainer=pinned(settings.trainer))
 
 
 def _trackers(names: Sequence[str]) -> list[str]:
@@ -136,12 +137,13 @@ def train(
 
     Raises:
         InputError: an unknown task, an encoder that cannot be used, a budget of a group that is not there, a full
-            disk, a process that was killed.
+            disk, a process that was killed; what a trainer from outside cannot give, an error that it raised, an answer that is none.
     """
     wanted = list(dict.fromkeys(groups))
     run = choose("executor", options.executor, EXECUTORS)
     for name in options.extras:
         choose("extra of a fit", name, EXTRAS)
+        refuse(settings.trainer, f"the extra {name} is")
     plan = _Plan.of(wanted, tasks, settings, fits)
     pairs = [(g, seed) for g in wanted for seed in (seeds[g] if isinstance(seeds, Mapping) else seeds)]
     state = _State(len(pairs), options.progress)
@@ -220,6 +222,11 @@ class _Plan:
                         f"group {group.name} takes its budget from {updates}, which is not trained at seed {seed}; train it first"
                     )
                 there = ledger.load(folder)
+            if "updates" not in there.cost:
+                raise InputError(
+                    f"group {group.name} takes its budget from {updates}, and the trainer {shown(self.settings.trainer)} does not say how "
+                    "many updates it made; let it return Answer(…, updates=…), or leave such groups out"
+                )
             updates = max(1, there.updates)
         return Job(self.key(group, seed, updates), group, seed, updates, extras)
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from cotrain.choose import choose
 from cotrain.tasks.task import Split, Task
-from cotrain.training import encoder, ledger
+from cotrain.training import encoder, ledger, outside
 from cotrain.training.budget import budget
 from cotrain.training.fit import Block, Fit
 from cotrain.training.folders import folder_name
@@ -54,6 +54,10 @@ _here: dict[str, Any] = {}
 
 def prepare(tasks: Mapping[str, Task], settings: Settings, path: Path) -> None:
     """Read the encoder and keep the rows for the fits of this process."""
+    if outside.is_outside(settings.trainer):
+        release()
+        _here.update(tasks=tasks, settings=settings)
+        return
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     keep_few_kernels()
     import torch
@@ -113,16 +117,14 @@ def _encoded(task: str, split: Split) -> list[dict[str, list[int]]]:
 def data_of(member: Member) -> Any:
     """Return what a member gives to a fit; the null model sees blanks, the placebo permuted labels."""
     from cotrain.training.evaluations import Data
-    from cotrain.training.sampling import derived_seed
+    from cotrain.training.sampling import permuted
 
     task: Task = _here["tasks"][member.task]
     rows = {"train": _encoded(task.name, "train"), "dev": _encoded(task.name, "dev"), "test": _encoded(task.name, "test")}
-    gold = {"train": task.gold("train"), "dev": task.gold("dev")}
+    gold: dict[Split, np.ndarray] = {"train": task.gold("train"), "dev": task.gold("dev")}
     labels = dict(gold)
     if member.variant == "permuted":
-        for split in gold:
-            seed = derived_seed(member.permutation_seed, "permuted", member.task, split)
-            labels[split] = gold[split][np.random.default_rng(seed).permutation(len(gold[split]))]
+        labels = {split: permuted(member, split, gold[split]) for split in gold}
     if member.variant == "blank":
         empty = pd.DataFrame({"text": [""], "pair": [""]})
         [blank] = encoder.encode(empty, task.has_pair, _here["tokens"], _here["settings"].max_length)
@@ -170,6 +172,8 @@ def make(job: Job, folder: Path, kept: Path | None = None) -> Fit:
         kept: where a long fit is kept while it trains.
     """
     tasks: Mapping[str, Task] = _here["tasks"]
+    if outside.is_outside((settings := _here["settings"]).trainer):
+        return outside.make(job, tasks, settings, folder, manifest(settings))
     data = {member.task: data_of(member) for member in job.group.members}
     record, failed, about = _trained(job, data, folder, kept)
     blocks: dict[Any, Block] = {}

@@ -92,7 +92,13 @@ def _shared(pairs: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _cost(cost: Mapping[str, Any], seeds: int) -> None:
-    """Print the cost plan."""
+    """Print the cost plan; of a trainer from outside the fits alone."""
+    if not known(cost["seconds"]):
+        lines = [row(Cell(name.replace("_", " "), "strong"), count(part["fits"] * seeds)) for name, part in cost["parts"].items()]
+        write(Table(("fits for", "#fits"), (*lines, row(Cell("in all", "strong"), count(cost["fits"]))), "Cost"))
+        sentence("How long they take, and in how much memory, is not known: the trainer is from outside. "
+                 "Controls that a claimed gain needs come on top.")  # fmt: skip
+        return
     lines = [
         row(Cell(name.replace("_", " "), "strong"), count(part["fits"] * seeds), large(part["tokens"] * seeds))
         for name, part in cost.get("parts", {}).items()

@@ -75,7 +75,7 @@ def outcome(found: Outcome, run: RunTables) -> None:
     comparison(run)
     if run.known and run.affinity is not None:
         truth(run.affinity, run.known)
-    if found.comparison is not None:
+    if found.models:
         models(found.models)
     heading("Report")
     sentence(str(found.report))

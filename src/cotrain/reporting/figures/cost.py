@@ -52,7 +52,8 @@ def price(run: RunTables, plan: Plan) -> Price | None:
     lines = run.costs[run.costs["group"].isin(served)]
     if set(lines["group"]) != set(served):
         return None
-    per_group = lines.groupby("group")[["parameters", "seconds", "updates"]].mean().sum()
+    # what a trainer from outside does not tell is not 0
+    per_group = lines.groupby("group")[["parameters", "seconds", "updates"]].mean().sum(skipna=False)
     test = of_plan(run, plan, "test")
     gap = float(test["difference"].astype(float).mean()) if len(test) else float("nan")
     return Price(float(per_group["parameters"]), float(per_group["seconds"]), len(lines), float(per_group["updates"]), gap)
@@ -60,7 +61,7 @@ def price(run: RunTables, plan: Plan) -> Price | None:
 
 def draw(run: RunTables, size: Size) -> Figure | None:
     """Return two panels: parameters deployed and minutes of training, each against the mean difference to alone."""
-    prices = [(plan, found) for plan in whole(run) if (found := price(run, plan)) is not None]
+    prices = [(plan, found) for plan in whole(run) if (found := price(run, plan)) is not None and found.parameters > 0]
     if run.comparison is None or not prices:
         return None
     figure, panels = two(size)

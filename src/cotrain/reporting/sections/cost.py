@@ -14,7 +14,7 @@ def section(run: RunTables) -> Section | None:
     if not len(run.costs):
         return None
     total = f"{plural(len(run.costs), 'fit')} took {duration(run.costs['seconds'].sum())} of training in all"
-    tokens = f" and {large(run.costs['tokens'].sum())} tokens" if "tokens" in run.costs else ""
+    tokens = f" and {large(run.costs['tokens'].sum())} tokens" if run.costs["tokens"].notna().any() else ""
     blocks: list[Block] = [Text(f"{total}{tokens}. Nominating groups by PVI costs no fit beyond the single-task learners.")]
     if run.affinity is not None and run.affinity.cost.get("fits"):
         blocks = [Text(f"{total}{tokens}, {count(run.affinity.cost['fits'])} fits of them only to nominate groups.")]
