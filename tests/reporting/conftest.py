@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -253,6 +255,56 @@ def nine() -> RunTables:
     )  # fmt: skip
 
 
+def with_methods(base: RunTables, seeds: int = 6, interaction: float = 0.02, noise: float = 0.02) -> RunTables:
+    """Return a run with every pair trained, in which ``hoa`` knows who gains from whom, ``textemb`` a little, and others nothing."""
+    generator = np.random.default_rng(11)
+    names = sorted(WORLD)
+    true = generator.normal(0, 0.015, (9, 1)) + generator.normal(0, 0.006, 9) + generator.normal(0, interaction, (9, 9))
+    alone = pd.DataFrame([(t, s, 0.6 + generator.normal(0, 0.01)) for t in names for s in range(seeds)], columns=["task", "seed", "loss"])
+    lines = [
+        (a, b, s, 0.6 - true[i, j] + generator.normal(0, noise))
+        for i, a in enumerate(names) for j, b in enumerate(names) if i != j for s in range(seeds)
+    ]  # fmt: skip
+    table = pd.DataFrame(lines, columns=["target", "helper", "seed", "loss"])
+    assert base.affinity is not None
+    symmetric = true + true.T
+    told = {
+        "hoa": (lambda i, j: true[i, j] + generator.normal(0, 0.008), "gain, share of NLL_null", 36, 9, 5300.0, 0),
+        "textemb": (lambda i, j: symmetric[i, j] + generator.normal(0, 0.05), "cosine", 0, 0, 2.1, 0),
+        "taskemb": (lambda i, j: symmetric[i, j] + generator.normal(0, 0.08), "reciprocal rank", 0, 9, 90.0, 4800),
+        "surrogate": (lambda i, j: true[i, j] + generator.normal(0, 0.03), "gain, share of NLL_null", 40, 9, 9100.0, 0),
+        "log_size": (lambda i, j: -abs(i - j), "doublings", 0, 0, 0.002, 0),
+        "mine:CLOSE": (lambda i, j: generator.normal(), "closeness", 0, 0, 0.3, 0),
+        "oracle": (lambda i, j: true[i, j], "gain, share of NLL_null", 180, 54, 31000.0, 0),
+    }
+    made = {"pvi": base.affinity}
+    for name, (value, unit, fits, reused, seconds, passes) in told.items():
+        directed = unit.startswith("gain")
+        pairs = pd.DataFrame(
+            [(a, b, value(i, j), unit) for i, a in enumerate(names) for j, b in enumerate(names) if i < j or (directed and i > j)],
+            columns=["target", "helper", "value", "unit"],
+        ).reindex(columns=list(PAIR_COLUMNS))
+        cost = {
+            "fits": fits,
+            "reused": reused,
+            "fit_seconds": seconds * (fits > 0),
+            "gradient_passes": passes,
+            "seconds": seconds * (not fits),
+        }
+        made[name] = Affinity(name, "", "", base.affinity.tasks, pairs, cost)
+    return replace(base, affinities=made, truth={"alone": alone, "pairs": table, "coupled": ("pvi",)})
+
+
 @pytest.fixture(scope="session")
 def run() -> RunTables:
     return nine()
+
+
+@pytest.fixture(scope="session")
+def many(run: RunTables) -> RunTables:
+    return with_methods(run)
+
+
+@pytest.fixture
+def trained(run: RunTables) -> Callable[..., RunTables]:
+    return partial(with_methods, run)

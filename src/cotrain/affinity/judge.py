@@ -116,6 +116,11 @@ def double_centred(values: np.ndarray) -> np.ndarray:
     return effects(values).interaction
 
 
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Return Spearman's correlation of (m,) numbers, equal up to rounding taken as equal; nan where either are all equal."""
+    return _correlation(_centred_ranks(a), _centred_ranks(b))
+
+
 def score(gains: np.ndarray, values: np.ndarray) -> float:
     """Return Spearman's correlation of double-centred gains and double-centred values over ordered pairs, the primary score.
 
@@ -131,7 +136,7 @@ def within_target(gains: np.ndarray, values: np.ndarray) -> float:
     """
     n = len(gains)
     other = ~np.eye(n, dtype=bool)
-    each = [_correlation(_centred_ranks(gains[i, other[i]]), _centred_ranks(values[i, other[i]])) for i in range(n)]
+    each = [spearman(gains[i, other[i]], values[i, other[i]]) for i in range(n)]
     return float("nan") if np.isnan(each).all() else float(np.nan_to_num(each).mean())
 
 

@@ -42,6 +42,9 @@ class RunTables:
             ``sent`` (by task the addresses ``to`` which its rows left this machine, and whether its format is ``clinical``).
         shared: of other ways to share the parameters of ``encoder``, ``heads`` and ``adapters`` (of all tasks), the ``seconds`` per text of
             a pass (``plain``, ``heads``, ``lora``), and the ``ways`` that are there.
+        affinities: how alike the tasks are by every method, by its name.
+        truth: where every pair was trained (``oracle``): what tasks lose on test, ``alone`` (``task``, ``seed``, ``loss``) and in ``pairs``
+            (``target``, ``helper``, ``seed``, ``loss``), as shares of NLL_null; and ``coupled``, the methods that read fits of its seeds.
         notes: further reasons for distrust that only the study can see (a plan that changes with the test).
 
     Raises:
@@ -66,6 +69,8 @@ class RunTables:
     settle: pd.DataFrame | None = None
     prompted: Mapping[str, Any] = field(default_factory=dict, repr=False)
     shared: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    affinities: Mapping[str, Affinity] = field(default_factory=dict, repr=False)
+    truth: Mapping[str, Any] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -277,6 +277,12 @@ class Study:
         return Affinity(facts["method"], facts["test"], facts["group_test"], tasks, pairs, facts["cost"], drawn)
 
     @property
+    def affinities(self) -> dict[str, Affinity]:
+        """Every Affinity of the run, by the name of its method."""
+        names = sorted(file.parent.name for file in (self.path / "affinity").glob("*/affinity.json"))
+        return {found.method: found for name in names if (found := self.find_affinity(name)) is not None}
+
+    @property
     def made_for(self) -> dict[str, list[str]]:
         """Method to the fits that were trained for it, as the index calls them; others that it reads are re-used."""
         return dict((self._json("methods.json") or {}).get("made_for", {}))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
+from cotrain.affinity import METHODS, losses
+from cotrain.affinity.affinity import Affinity
 from cotrain.grouping.group import group
 from cotrain.grouping.listing import listing
 from cotrain.grouping.plan import Plan
@@ -14,7 +17,7 @@ from cotrain.grouping.robustness import sentences
 from cotrain.grouping.stability import pairs_pass
 from cotrain.pvi.scores import Scores
 from cotrain.reporting.tables import RunTables
-from cotrain.study import data
+from cotrain.study import data, methods
 from cotrain.study.steps import scored_groups, size, trained_groups
 from cotrain.study.study import Study
 
@@ -35,12 +38,13 @@ def tables(study: Study) -> RunTables:
             free = replace(study.resolved.plan, together=(), apart=(), alone=())
             unforced = {plan.name: plan for plan in group(affinity, free, "pvi", size(study, affinity, free))}
     resolved = study.resolved
+    of_same = {} if affinity is None else {n: a for n, a in study.affinities.items() if set(a.tasks["task"]) == set(affinity.tasks["task"])}
     notes = sentences(scores, resolved.plan, resolved.test, resolved.group_test) if scores is not None else ()
     return RunTables(
         name=study.resolved.name, tasks_rows=_rows(study, scores), check=study.checked, scores=scores, affinity=affinity, plans=plans,
         comparison=study.load_comparison(), costs=costs(study), spec=study.resolved.plain(), provenance=study.provenance,
         looks_at_test=len(study.looks), known=study.known or None, without_overrides=unforced, passing=passing, stability=stability,
-        settle=settled, prompted=study.prompted, shared=study.shared, notes=notes,
+        settle=settled, prompted=study.prompted, shared=study.shared, affinities=of_same, truth=truth(study, of_same), notes=notes,
     )  # fmt: skip
 
 
@@ -51,6 +55,39 @@ def _rows(study: Study, scores: Scores | None) -> pd.DataFrame:
     return scores.table.drop_duplicates(["task", "row"])[["task", "row", "split", "gold", "cluster", "source"]].rename(
         columns={"gold": "label"}
     )
+
+
+def truth(study: Study, affinities: Mapping[str, Affinity]) -> dict[str, Any]:
+    """Return what tasks lose on test alone and in every pair, by seed, and the methods that read fits of these seeds; nothing without
+    ``oracle``. A seed counts where every fit is there and none failed.
+    """
+    if "oracle" not in affinities or study.resolved.outside:
+        return {}
+    one = methods.chosen(study, "oracle")
+    fits = [fit for fit in data.fits(study, one.groups, one.seeds) if not fit.failed]
+    whole = {seed for seed in one.seeds if len({fit.group for fit in fits if fit.seed == seed}) == len(one.groups)}
+    alone, pairs = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
+    for fit in (fit for fit in fits if fit.seed in whole):
+        for task in fit.group.tasks:
+            helpers = [name for name in fit.group.tasks if name != task]
+            (pairs if helpers else alone).append((task, *helpers, fit.seed, losses.test(fit, task)))
+    return {
+        "alone": pd.DataFrame(alone, columns=["task", "seed", "loss"]),
+        "pairs": pd.DataFrame(pairs, columns=["target", "helper", "seed", "loss"]),
+        "coupled": tuple(name for name, found in affinities.items() if name != "oracle" and whole & set(_seeds(study, name, found))),
+    }
+
+
+def _seeds(study: Study, name: str, affinity: Affinity) -> tuple[int, ...]:
+    """Return the seeds of the fits that a method read; none where it read none."""
+    if name in ("pvi", "accuracy"):
+        table = study.load_scores("pvi").table
+        return tuple(map(int, table.loc[table["estimator"] == "finetune", "seed"].unique()))
+    if not affinity.cost.get("fits", 0) + affinity.cost.get("reused", 0):
+        return ()
+    # a method from outside need not be there any more
+    own = study.resolved.methods.get(name, {}).get("seeds")
+    return methods.chosen(study, name).seeds if name in METHODS else tuple(own or study.resolved.seeds)
 
 
 def costs(study: Study) -> pd.DataFrame:

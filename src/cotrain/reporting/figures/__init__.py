@@ -11,5 +11,6 @@ FIGURES = {
     "plans": "cotrain.reporting.figures.plans:draw",
     "controls": "cotrain.reporting.figures.controls:draw",
     "cost": "cotrain.reporting.figures.cost:draw",
+    "methods": "cotrain.reporting.figures.methods:draw",
     "ways": "cotrain.reporting.figures.ways:draw",
 }

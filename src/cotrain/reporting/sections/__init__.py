@@ -9,6 +9,7 @@ SECTIONS = {
     "groups": "cotrain.reporting.sections.groups:section",
     "comparison": "cotrain.reporting.sections.comparison:section",
     "controls": "cotrain.reporting.sections.controls:section",
+    "methods": "cotrain.reporting.sections.methods:section",
     "ways": "cotrain.reporting.sections.ways:section",
     "prompting": "cotrain.reporting.sections.prompting:section",
     "cost": "cotrain.reporting.sections.cost:section",
