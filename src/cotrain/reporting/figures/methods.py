@@ -17,6 +17,7 @@ _LOOKS = dict(zip(("content", "difficulty", "size", "gains"), zip(SERIES, MARKS,
 _OTHER = ("muted", "o")
 _TIMES = {1e-2: "10 ms", 1.0: "1 s", 60.0: "1 min", 3600.0: "1 h", 86400.0: "1 day", 864000.0: "10 days"}
 _SHORTEST = 1e-3
+_APART = 0.5  # inches between labels
 
 
 def draw(run: RunTables, size: Size) -> Figure | None:
@@ -95,10 +96,16 @@ def _times(axes: Axes, size: Size, spent: list[Cost]) -> None:
         axes.plot([low, value], [y, y], color=tint, linewidth=1.0, alpha=0.45, solid_capstyle="butt", zorder=2)
         axes.plot(value, y, mark, color=tint, markersize=7, markeredgecolor=colour("paper"), zorder=3)
     inside = [at for at in _TIMES if low <= at <= high]
-    axes.set_xticks(inside, [_TIMES[at] for at in inside])
+    # labels of neighbours would run into each other where the panel is small
+    inches = axes.get_position().width * size.width / math.log(high / low)
+    told = list[float]()
+    for at in inside:
+        if not told or math.log(at / told[-1]) * inches > _APART:
+            told.append(at)
+    axes.set_xticks(inside, [_TIMES[at] if at in told else "" for at in inside])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("fits for it, and its own", labelpad=4)
+    axes.set_xlabel("fits and its own" if size.narrow else "fits made for it, and its own", labelpad=4)
     title(axes, size, "time")
 
 
