@@ -12,11 +12,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cotrain import InputError, Study, open_study, run, steps
+from cotrain.cli import show
 from cotrain.errors import ChangedStudy
 from cotrain.study import data, methods
 from cotrain.study.models import models
 from cotrain.study.presets import Resolved
 from cotrain.study.spec import read
+from cotrain.study.tables import tables
 from cotrain.study.ways import ways
 from cotrain.training import outside
 from cotrain.training.group import Group
@@ -67,7 +69,9 @@ def study(small: Path, words: Path) -> Study:
     return open_study(small / "study.yaml", out=small / "runs" / "words", sets=["trainer=words:fit"], workers=1)
 
 
-def test_a_study_runs_to_its_end_and_keeps_no_models(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_runs_to_its_end_and_keeps_no_models(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: pytest.fail("there is no speed to measure"))
     said: list[str] = []
     outcome = run(study, say=said.append)
@@ -78,6 +82,15 @@ def test_a_study_runs_to_its_end_and_keeps_no_models(study: Study, monkeypatch: 
     assert cost["seconds"] is cost["tokens_per_second"] is cost["memory_bytes"] is None
     assert cost["fits"] > 0 and {name: part["fits"] for name, part in cost["parts"].items()}["alone"] == 4
     assert all(fit.manifest["settings"]["trainer"].startswith("words:fit@") and "updates" not in fit.cost for fit in outcome.fits)  # type: ignore[index]
+    show.check(outcome.check)
+    show.outcome(outcome, tables(study))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "How long they take, and in how much memory, is not known: the trainer is from outside." in printed
+    assert "ready to use" not in printed and "predicted" not in printed.partition(" Time ")[2]
+    page = outcome.report.read_text()
+    assert "trainer words:fit" in page and "what words:fit, a trainer from outside, made" in page and "0 tokens" not in page
+    latex = "".join(file.read_text() for file in study.report.rglob("*.tex"))
+    assert "fine-tuned using" not in latex and "trained by words:fit" in latex
     again = run(open_study(study.path, workers=1))
     assert again.trained == 0 and again.comparison is not None
     pd.testing.assert_frame_equal(again.comparison.table, outcome.comparison.table)

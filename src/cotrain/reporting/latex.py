@@ -7,6 +7,8 @@ import pandas as pd
 from cotrain.grouping.plan import Plan
 from cotrain.reporting.tables import RunTables
 from cotrain.reporting.words import known
+from cotrain.training.outside import is_outside
+from cotrain.training.settings import OWN_TRAINER
 
 _SPECIAL = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -109,9 +111,10 @@ def _results(run: RunTables, plan: Plan) -> str:
             lines.append(" & ".join([escape(task), *cells]) + " \\\\")
     if len(lines) == empty:
         return ""
-    model = str(run.spec.get("model", "the encoder"))
+    model, trainer = str(run.spec.get("model", "the encoder")), str(run.spec.get("trainer", OWN_TRAINER))
+    how = f"trained by {escape(trainer)}" if is_outside(trainer) else f"fine-tuned using {escape(model)}"
     caption = (f"A comparison of performance between STL and MTL by the task groupings of plan {escape(plan.name)} on the "
-               f"test dataset. Both STL and MTL were fine-tuned using {escape(model)}.")  # fmt: skip
+               f"test dataset. Both STL and MTL were {how}.")  # fmt: skip
     return _wrap(lines, "lrrrr", caption, escape(plan.name).replace("\\_", "-"))
 
 

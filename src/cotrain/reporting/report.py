@@ -18,6 +18,8 @@ from cotrain.reporting.sections.comparison import compared, figure_name
 from cotrain.reporting.sharing import suppressed, unlocated
 from cotrain.reporting.tables import RunTables, chosen_plan, outside
 from cotrain.reporting.words import plural
+from cotrain.training.outside import is_outside
+from cotrain.training.settings import OWN_TRAINER
 
 if TYPE_CHECKING:
     from matplotlib import figure as mpl
@@ -97,12 +99,13 @@ def _draw(run: RunTables, picture: Figure, to: Path) -> html.Drawing | None:
 
 
 def _facts(run: RunTables) -> list[str]:
-    """Return the line above the headline: study, encoder, preset, goal, tasks, seeds."""
+    """Return the line above the headline: study, encoder, a trainer from outside, preset, goal, tasks, seeds."""
     seeds = run.spec.get("seeds", ())
     plan = chosen_plan(run)
     goal = (plan.settings.get("goal") if plan else None) or run.spec.get("goal")  # a comparison may have had another than the study
-    trained = [str(run.spec.get("model", "")), f"preset {run.spec['preset']}" if "preset" in run.spec else "",
-               f"goal: {goal}" if goal else ""]  # fmt: skip
+    trainer = str(run.spec.get("trainer", OWN_TRAINER))
+    trained = [str(run.spec.get("model", "")), f"trainer {trainer}" if is_outside(trainer) else "",
+               f"preset {run.spec['preset']}" if "preset" in run.spec else "", f"goal: {goal}" if goal else ""]  # fmt: skip
     facts = [run.name, *(["scores from outside"] if outside(run) else trained), plural(run.tasks_rows["task"].nunique(), "task"),
              plural(len(seeds), "seed") if isinstance(seeds, (list, tuple)) and seeds else ""]  # fmt: skip
     return [fact for fact in facts if fact]

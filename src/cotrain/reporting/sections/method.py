@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cotrain.reporting.content import Block, Bullets, Section, Text
 from cotrain.reporting.tables import RunTables, estimator, outside
+from cotrain.training.outside import is_outside
+from cotrain.training.settings import OWN_TRAINER
 
 PVI = (
     "PVI of a row: log2 p(label | text) of {model} minus log2 p(label) of the null model, on held-out rows only (Ethayarajh, Choi "
@@ -14,6 +16,8 @@ MODELS = {
     "crossfit": "the encoder fine-tuned on the other folds of train and dev",
 }
 """What predicts the label, by estimator; the fine-tuned encoder where none is named."""
+TRAINED = ("finetune", "crossfit")
+"""Estimators that score by fits."""
 NOTES = (
     "Scores of fits take the epoch of the best dev log-loss; the comparison takes one epoch per group by its own rule. Every "
     "figure on dev is cross-selected: each half of dev is scored at the epoch that the other half chose.",
@@ -50,7 +54,9 @@ def section(run: RunTables) -> Section | None:
     if outside(run):
         return Section("method", "Method notes", (Bullets(OUTSIDE),))
     preset = str(run.spec.get("preset", ""))
-    blocks: list[Block] = [Bullets((PVI.format(model=MODELS.get(estimator(run), "the fine-tuned encoder")), *NOTES))]
+    trainer = str(run.spec.get("trainer", OWN_TRAINER))
+    models = {**MODELS, **(dict.fromkeys(TRAINED, f"what {trainer}, a trainer from outside, made") if is_outside(trainer) else {})}
+    blocks: list[Block] = [Bullets((PVI.format(model=models.get(estimator(run), "the fine-tuned encoder")), *NOTES))]
     if preset.startswith("paper"):
         blocks += [Text("This study follows the paper (Li, Miller, Bethard and Savova, arXiv 2410.12774) where it differs:", "strong"),
                    Bullets(PAPER)]  # fmt: skip
