@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from cotrain import InputError, Study, open_study, run, steps
 from cotrain.cli import show
 from cotrain.errors import ChangedStudy
+from cotrain.evaluation.comparison import Comparison
+from cotrain.grouping.plan import Plan, Serving
 from cotrain.study import data, methods
 from cotrain.study.models import models
 from cotrain.study.presets import Resolved
@@ -169,3 +173,34 @@ def test_a_run_folder_from_before_there_was_a_choice_is_read(small: Path) -> Non
     plain = open_study(small / "runs" / "small").resolved.plain()
     assert plain.pop("trainer") == "shared_encoder" and "trainer" not in plain["training"]
     assert Resolved.of(plain).settings.trainer == "shared_encoder"
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_controls_of_a_claim_need_a_trainer_that_counts_updates(
+    study: Study, words: Path, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim is made up; without a count nothing is trained under a name that would say more than it is."""
+    if counts:
+        words.write_text(WORDS.replace("Answer(log2_p,", "Answer(log2_p, updates=asked.updates or 10 + asked.seed,"))
+    pair, compare = Group.parse("notes.negation+reports"), steps.compare
+    others = [group for group in steps.alone(study) if not set(group.tasks) & set(pair.tasks)]
+    plan = Plan("recommended", "recommended", tuple(Serving(group, group.tasks) for group in (pair, *others)))
+
+    def claiming(*given: Any, **more: Any) -> Comparison:
+        found = compare(*given, **more)
+        return replace(found, recommended=plan, notes={**found.notes, "claims": ["reports"]})
+
+    monkeypatch.setattr(steps, "compare", claiming)
+    study.save_plans([replace(plan, name="mine", kind="nominated")])
+    said: list[str] = []
+    run(study, say=said.append)
+    words_said = " ".join(said)
+    controls = {name for name in study.index if "@" in name}
+    if not counts:
+        assert "train: no controls for the gains claimed of reports: the trainer does not say how many updates it makes" in words_said
+        assert not controls and not [p for p in study.plans() if p.name in ("placebo", "matched_updates")]
+        return
+    assert "train: controls for the gains claimed of reports" in words_said
+    assert controls == {f"{m}@{pair.name} {seed}" for m in ("reports", "notes.negation[permuted:1]+reports") for seed in (1, 2)}
+    for fit in data.fits(study, [Group.parse(f"reports@{pair.name}")]):
+        assert fit.updates == 10 + fit.seed, "as many as the pair at that seed"

@@ -89,10 +89,12 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
         say(f"train: other ways to share ({', '.join(study.resolved.share)})")
         ways(study, show)
     comparison = steps.compare(study, look=False)
-    if (extra := _separating(study, comparison)) and not all("updates" in fit.cost for fit in fits):
-        say(f"train: no controls for the gains claimed of {', '.join(extra[0].tasks)}: the trainer does not say how many updates it makes")
-    elif extra:
-        say(f"train: controls for the gains claimed of {', '.join(extra[0].tasks)}")
+    claims = _claimed(comparison)
+    if claims and not all("updates" in fit.cost for fit in fits):
+        say(f"train: no controls for the gains claimed of {', '.join(claims)}: the trainer does not say how many updates it makes")
+    elif claims:
+        extra = _separating(study, comparison, claims)
+        say(f"train: controls for the gains claimed of {', '.join(claims)}")
         fits = [*fits, *steps.train(study, [group for plan in extra for group in plan.groups], show)]
     comparison = steps.compare(study)
     best = comparison.recommended
@@ -116,12 +118,13 @@ def _listed(plans: Sequence[Plan]) -> str:
     return f"nominated {', '.join(nominated)}" + (f"; controls {', '.join(made)}" if made else "")
 
 
-def _separating(study: Study, comparison: Comparison) -> list[Plan]:
-    """Return placebo and matched updates for the claims of the recommended plan, kept beside what is there of them.
+def _claimed(comparison: Comparison) -> list[str]:
+    """Return the tasks of which the recommended plan claims a gain; decided on dev, so test was not looked at for it."""
+    return [task for task in comparison.notes.get("claims", ()) if len(comparison.recommended.serving(task).group.tasks) > 1]
 
-    A claim is decided on dev, so test was not looked at for it.
-    """
-    claims = [task for task in comparison.notes.get("claims", ()) if len(comparison.recommended.serving(task).group.tasks) > 1]
+
+def _separating(study: Study, comparison: Comparison, claims: Sequence[str]) -> list[Plan]:
+    """Return placebo and matched updates for the claims of the recommended plan, kept beside what is there of them."""
     wanted = on_demand(comparison.recommended, claims)
     there = {plan.name: plan for plan in study.plans()}
     merged = []
