@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cotrain.affinity import losses, surrogate
 from cotrain.affinity.method import TRAINED, Found, Ground, Method, pairs
@@ -43,18 +44,18 @@ def relate(ground: Ground) -> Found:
     options, names = ground.options, ground.names
     trained = _trained(names, options)
     found = losses.mean_losses(ground.fits([*losses.singles(names), *trained]), losses.dev)
-    score = agreement(ground)
+    seen = looks(ground)
+    score = agreement(seen)
     lines = [(t, [h for h in g.tasks if h != t], found[(t,), t] - found[g.tasks, t]) for g in trained for t in g.tasks]
     predict = predictor(names, score, lines)
     return Found(
         pairs(names, lambda target, helper: predict(target, [helper]), directed=True), "gain, share of NLL_null, predicted",
-        len(looks(ground)) // len(names),
+        len(seen) // len(names),
     )  # fmt: skip
 
 
-def agreement(ground: Ground) -> dict[tuple[str, str], float]:
-    """Return (target, helper) to the mean over looks of the cosine of their gradients."""
-    table = looks(ground)
+def agreement(table: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Return (target, helper) to the mean over looks of the cosine of their gradients, from ``tag.looks``."""
     own = table[table["source"] == table["target"]].set_index(["update", "source"])["product"].groupby(level=[0, 1]).mean()
     norm = own.clip(lower=1e-300).pow(0.5)
     cosine = table["product"] / [norm[u, a] * norm[u, b] for u, a, b in zip(table["update"], table["source"], table["target"], strict=True)]

@@ -113,7 +113,7 @@ def best_ridge(projections: Projections, names: Sequence[str]) -> float:
 
 def drawn(names: Sequence[str], size: int, number: int, seed: int) -> list[tuple[str, ...]]:
     """Return ``number`` different random subsets of ``size``, and those pairs that are in none; all where there are no more."""
-    size = min(size, len(names))
+    names, size = sorted(names), min(size, len(names))
     if comb(len(names), size) <= number:
         return list(combinations(names, size))
     random = np.random.default_rng(seed)

@@ -38,7 +38,7 @@ def relate(ground: Ground) -> Found:
     table = looks(ground)
     value = (1 - table["after"] / table["before"]).groupby([table["target"], table["source"]]).mean()
     number = len(table) // len(ground.names)
-    return Found(pairs(ground.names, lambda target, helper: float(value[target, helper]), directed=True), "share of the loss", number)
+    return Found(pairs(ground.names, lambda target, helper: float(value[target, helper]), directed=True), "share of loss", number)
 
 
 METHOD = Method(
