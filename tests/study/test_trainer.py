@@ -22,6 +22,7 @@ from cotrain.study import data, methods
 from cotrain.study.models import models
 from cotrain.study.presets import Resolved
 from cotrain.study.spec import read
+from cotrain.study.status import status
 from cotrain.study.tables import tables
 from cotrain.study.ways import ways
 from cotrain.training import outside
@@ -95,6 +96,8 @@ def test_a_study_runs_to_its_end_and_keeps_no_models(
     assert "trainer words:fit" in page and "what words:fit, a trainer from outside, made" in page and "0 tokens" not in page
     latex = "".join(file.read_text() for file in study.report.rglob("*.tex"))
     assert "fine-tuned using" not in latex and "trained by words:fit" in latex
+    state = status(study)
+    assert all(state["verbs"].values()) and "models" not in state["verbs"] and state["predicted_seconds"] is None
     again = run(open_study(study.path, workers=1))
     assert again.trained == 0 and again.comparison is not None
     pd.testing.assert_frame_equal(again.comparison.table, outcome.comparison.table)

@@ -18,18 +18,23 @@ from cotrain.study.study import Study
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.ledger import lacking
+from cotrain.training.outside import refuse
 
 SHOWN = 3
 
 
 class Chosen(NamedTuple):
-    """A method by its name, with its options, the groups that it needs trained, and with which seeds."""
+    """A method by its name, with its options, the groups that it needs trained, what their fits should leave, and with which seeds."""
 
     name: str
     method: Method
     options: Mapping[str, Any]
-    groups: tuple[Group, ...]
+    groups: Mapping[Group, tuple[str, ...]]
     seeds: tuple[int, ...]
+
+    def by_extras(self) -> dict[tuple[str, ...], list[Group]]:
+        """Return the groups by what their fits should leave."""
+        return {extras: [g for g in self.groups if self.groups[g] == extras] for extras in dict.fromkeys(self.groups.values())}
 
 
 def chosen(study: Study, name: str, given: Mapping[str, Any] = MappingProxyType({})) -> Chosen:
@@ -45,7 +50,10 @@ def chosen(study: Study, name: str, given: Mapping[str, Any] = MappingProxyType(
     method = named(name)
     options = method.chosen(name, {**study.resolved.methods.get(name, {}), **given})
     method.refuse_few(name, study.tasks)
-    groups, seeds = tuple(method.groups(study.tasks, options)), study.resolved.seeds
+    seeds = study.resolved.seeds
+    groups = {group: method.extras(group, study.tasks, options) for group in method.groups(study.tasks, options)}
+    if any(groups.values()):
+        refuse(study.resolved.settings.trainer, f"the method {name} needs")
     if groups and options.get("seeds"):
         seeds = tuple(options["seeds"])
     elif groups:
@@ -62,7 +70,7 @@ def train(study: Study, one: Chosen, show: steps.Show | None = None) -> list[Fit
         return []
     # before they are made, so that what is killed meanwhile is counted too
     study.save_made_for(one.name, [*study.made_for.get(one.name, ()), *_to_be_made(study, one)])
-    return steps.train(study, one.groups, show, seeds=one.seeds, extras=one.method.extras)
+    return [fit for extras, groups in one.by_extras().items() for fit in steps.train(study, groups, show, seeds=one.seeds, extras=extras)]
 
 
 def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
@@ -100,7 +108,8 @@ def _to_be_made(study: Study, one: Chosen) -> list[str]:
     """Return the fits that a method needs and that lie nowhere yet with its extras, as the index of the study calls them."""
     from cotrain.training.train import missing
 
-    every = [missing(one.groups, data.tasks(study), point, one.seeds, study.fits, one.method.extras) for point in data.points(study)]
+    tasks, points = data.tasks(study), data.points(study)
+    every = [missing(gs, tasks, point, one.seeds, study.fits, extras) for point in points for extras, gs in one.by_extras().items()]
     return list(dict.fromkeys(data.name_of(group, seed) for found in every for group, seed in found))
 
 
@@ -113,7 +122,7 @@ def _gains(path: str | None) -> Any:
 
 def _refuse_missing(study: Study, one: Chosen, there: Sequence[Fit]) -> None:
     """Refuse to go on without a fit that the method needs, with its extras, and say what makes it and how many it takes."""
-    known = {(fit.group, fit.seed) for fit in there if not one.method.extras or (fit.path and not lacking(fit.path, one.method.extras))}
+    known = {(f.group, f.seed) for f in there if not (extras := one.groups.get(f.group, ())) or (f.path and not lacking(f.path, extras))}
     missing = [data.name_of(g, seed) for g in one.groups for seed in one.seeds if (g, seed) not in known]
     if missing:
         shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")

@@ -21,7 +21,7 @@ def status(study: Study) -> dict[str, Any]:
     """Return the state of a study.
 
     The keys: ``study``, ``path``, ``outside`` (made of scores from outside: only verbs that need no rows are left),
-    ``verbs`` (verb to whether its artefact is there), ``fits`` (``done``, ``wanted``,
+    ``verbs`` (verb to whether its artefact is there; without ``models`` where the trainer is from outside), ``fits`` (``done``, ``wanted``,
     ``failed``), ``missing`` (group and seed of what ``train`` would train), ``seconds_spent`` (training time of its fits,
     added up), ``seconds_left`` (by the speed of the fits that are done; None before the first), ``predicted_seconds`` (by
     ``check``), ``looks_at_test``, ``models``.
@@ -41,6 +41,8 @@ def status(study: Study) -> dict[str, Any]:
         verbs = {verb: verbs[verb] for verb in ("relate", "group", "report")}
     elif not seeds:
         verbs = {verb: verbs[verb] for verb in ("check", "score", "relate", "group", "report")}
+    elif is_outside(study.resolved.settings.trainer):
+        del verbs["models"]
     return {
         "study": study.resolved.name, "path": str(study.path), "outside": outside, "verbs": verbs,
         "fits": {"done": len(fits), "wanted": len(wanted) * len(seeds), "failed": sum(bool(f.failed) for f in fits)},

@@ -6,7 +6,7 @@ import ctypes
 import os
 import platform
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -27,8 +27,14 @@ from cotrain.training.leases import lease
 from cotrain.training.settings import Settings
 from cotrain.training.together import inputs, together
 
-EXTRAS = {"weights": "cotrain.training.extras:weights"}
-"""Observers by name: functions of (model, tokenizer, epoch, folder) that write into ``extras/NAME`` of a fit."""
+EXTRAS = {
+    "weights": "cotrain.training.extras:Weights",
+    "fisher": "cotrain.training.gradients:Fisher",
+    "fisher_of_batches": "cotrain.training.gradients:FisherOfBatches",
+    "projected": "cotrain.training.gradients:Projected",
+    "looks": "cotrain.training.look_ahead:LookAhead",
+}
+"""What a fit can leave in ``extras/NAME``: classes of ``cotrain.training.extras.Extra``."""
 
 Outcome = Literal["made", "found", "busy"]
 
@@ -208,8 +214,11 @@ def _trained(job: Job, data: Mapping[str, Any], folder: Path, kept: Path | None)
     rows, about = settings.batch_size, manifest(settings)
     while True:
         model = build(_here["base"], {t: tasks[t].labels for t in data}, job.seed, settings.tuning, settings.lora_rank)
+        extras = _extras(job, model, data, folder)
+        if any(extra.steps for extra in extras):
+            kept = None
         watch = trainer.Watch(
-            _observer(job, model, folder), folder, Checkpoints(kept, {**about, "host": ""}) if kept else None,
+            extras, folder, Checkpoints(kept, {**about, "host": ""}) if kept else None,
             (folder.parent.parent / "tracking", f"{folder_name(job.group.name)}.{job.seed}"),
         )  # fmt: skip
         try:
@@ -236,19 +245,16 @@ def _free(device: str) -> None:
     _give_back()
 
 
-def _observer(job: Job, model: Any, folder: Path) -> Callable[[int], None] | None:
-    """Return what is called with the model set to an epoch that a selection can pick."""
-    if not job.extras:
-        return None
-    observers = {name: choose("extra of a fit", name, EXTRAS) for name in job.extras}
+def _extras(job: Job, model: Any, data: Mapping[str, Any], folder: Path) -> list[Any]:
+    """Return the extras that a fit should leave, each with its own folder."""
+    from cotrain.training.extras import Seen
 
-    def observe(epoch: int) -> None:
-        for name, observer in observers.items():
-            inside = folder / "extras" / name
-            inside.mkdir(parents=True, exist_ok=True)
-            observer(model, _here["tokens"], epoch, inside)
-
-    return observe
+    found = []
+    for name in job.extras:
+        inside = folder / "extras" / name
+        inside.mkdir(parents=True, exist_ok=True)
+        found.append(choose("extra of a fit", name, EXTRAS)(Seen(model, _here["tokens"], data, _here["settings"], job.seed, inside)))
+    return found
 
 
 def manifest(settings: Settings) -> dict[str, object]:
