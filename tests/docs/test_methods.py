@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from cotrain.affinity import METHODS
 from cotrain.affinity.method import TRAINED, named
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
 
 
-def rows(heading: str) -> dict[str, list[str]]:
-    """Return the cells of the table that begins with a heading, by the first of them."""
-    table = PAGE[PAGE.index(f"| {heading} |") :].split("\n\n")[0]
+def rows(heading: str, after: int = 0) -> dict[str, list[str]]:
+    """Return the cells of the first table ``after`` a place that begins with a heading, by the first of them."""
+    table = PAGE[PAGE.index(f"| {heading} |", after) :].split("\n\n")[0]
     lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()[2:]]
     return {cells[0].strip(" `"): [cell.strip(" `") for cell in cells[1:]] for cells in lines}
 
@@ -29,8 +31,9 @@ def test_every_method_has_its_line_and_its_section() -> None:
         assert f"\n## {name}\n" in PAGE, name
 
 
-def test_the_options_of_surrogate_are_those_of_the_code_with_their_defaults() -> None:
-    own = {key: value for key, value in named("surrogate").options.items() if key not in TRAINED}
-    assert {key: cells[0] for key, cells in rows("option").items()} == {
+@pytest.mark.parametrize("method", ["surrogate", "gradients"])
+def test_options_are_those_of_the_code_with_their_defaults(method: str) -> None:
+    own = {key: value for key, value in named(method).options.items() if key not in TRAINED}
+    assert {key: cells[0] for key, cells in rows("option", PAGE.index(f"## {method}")).items()} == {
         key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in own.items()
     }
