@@ -278,8 +278,8 @@ def _run(jobs: list[Job], plan: _Plan, options: Options, run: Executor, state: _
     cost = {job.key: work(job.group, plan.tasks, plan.settings, job.updates) for job in todo}
     state.left += sum(cost.values())
     state.started = state.started or time.monotonic()
-    # the longest first, so that the last ones are short
-    todo.sort(key=lambda job: -cost[job.key])
+    # seed by seed, so that what is stopped has whole ones; the longest first, so that the last ones are short
+    todo.sort(key=lambda job: (job.seed, -cost[job.key]))
     needed = {t for job in todo for t in job.group.tasks}
     setup = Setup({t: plan.tasks[t] for t in plan.tasks if t in needed}, plan.settings, plan.encoder, plan.fits, options.workers)
 
