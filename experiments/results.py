@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+from written import made_with, rows_and_seeds, write_tables
 
 from cotrain.grouping.plan import Plan
 from cotrain.reporting import markdown
@@ -18,12 +18,11 @@ from cotrain.reporting.content import Bullets, Cell, Figure, Section, Table, Tex
 from cotrain.reporting.first_screen import sentences
 from cotrain.reporting.sections import comparison, controls, cost, information, similarity
 from cotrain.reporting.tables import RunTables, primary, states, tasks
-from cotrain.reporting.words import count, duration, listing, number, plural
+from cotrain.reporting.words import duration, listing, number, plural
 from cotrain.study.open import open_study
 from cotrain.study.tables import tables
 
 VERDICTS = ("gain", "equivalent", "not worse", "undecided", "harm")
-SAID = ("batch_size", "epochs", "max_updates", "patience", "schedule", "learning_rate", "max_length")
 
 
 def results(run: Path, to: Path) -> Path:
@@ -36,9 +35,7 @@ def results(run: Path, to: Path) -> Path:
     found = tables(study)
     if found.comparison is None:
         raise SystemExit(f"{run}: nothing is compared yet; first: cotrain run")
-    (to / "tables").mkdir(parents=True, exist_ok=True)
-    for name, table in _csv(found):
-        table.map(_plain).to_csv(to / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+    write_tables(to, _csv(found))
     nothing = Figure("none", "", "")
     sections = [
         made(found),
@@ -53,20 +50,14 @@ def results(run: Path, to: Path) -> Path:
 
 def made(run: RunTables) -> Section:
     """Return how many tasks were learned, how often test was looked at, and with what all of it was made."""
-    training, splits, provenance = run.spec["training"], run.spec["splits"], run.provenance
     learned = [task for task in tasks(run) if states(run).get(task, ("",))[0] == "ok"]
     others = [f"{task} ({state.replace('_', ' ')})" for task, (state, _) in states(run).items() if state != "ok"]
-    settings = ", ".join(f"{key.replace('_', ' ')} {training[key]}" for key in SAID if training.get(key) not in (None, ""))
-    versions = [f"{name} {provenance[name]}" for name in ("torch", "transformers", "cotrain") if name in provenance]
-    device = [str(provenance[key]) for key in ("device", "precision", "machine") if provenance.get(key)]
     lines = [
         f"{len(learned)} of {plural(len(tasks(run)), 'task')} were learned: {listing(learned) or 'none'}."
         + (f" Not: {listing(others)}." if others else ""),
         f"Test was looked at {plural(run.looks_at_test, 'time')}.",
-        f"At most {count(splits['max_train'])} training rows and {count(splits['max_held_out'])} rows of dev and of test per task "
-        f"(0: all); seeds {listing(map(str, run.spec['seeds']))}; preset {run.spec['preset']} with {settings}.",
-        f"{plural(len(run.costs), 'fit')}, {duration(run.costs['seconds'].sum())} of training in all: "
-        f"{', '.join([*device, *versions]) or 'on an unknown machine'}.",
+        rows_and_seeds(run.spec),
+        f"{plural(len(run.costs), 'fit')}, {duration(run.costs['seconds'].sum())} of training in all: {made_with(run.provenance)}.",
     ]
     return Section("made", "What was done", (Bullets(tuple(lines)),))
 
@@ -117,15 +108,6 @@ def _csv(run: RunTables) -> Iterator[tuple[str, pd.DataFrame]]:
         for serving in plan.servings
     ]
     yield "plans", pd.DataFrame(servings)
-
-
-def _plain(value: object) -> object:
-    """Return a cell as text: five digits, whole numbers whole, lists joined by +."""
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return "+".join(map(str, value))
-    if isinstance(value, (float, np.floating)):
-        return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else f"{value:.5g}"
-    return value
 
 
 def _files() -> Section:

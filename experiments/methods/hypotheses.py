@@ -184,7 +184,7 @@ def _rankable(found: Judgement) -> str:
 def _nominate(found: Judgement) -> str:
     """Say by what to nominate, and what it costs."""
     if found.why_not:
-        return "Nothing here speaks for paying for a method: PVI takes no fit beyond the tasks alone, and dearer ones are not shown to be better."
+        return "Nothing here speaks for paying for a method: PVI takes no fit beyond the tasks alone, and no other is shown to be better."
     # the best of many is good by luck too
     sure = [s for s in found.judged.scores if s.interaction.value > 0 and s.p * len(found.judged.scores) < ALPHA]
     if not sure:
@@ -231,7 +231,7 @@ def _plan(by_name: dict[str, Outcome]) -> str:
 def _check(by_name: dict[str, Outcome]) -> str:
     """Say what to hold a gain, and a nomination, against."""
     updates = {
-        HOLDS: "more updates alone or a placebo give half of the gain or more, so hold a gain against both before a helper is thanked for it",
+        HOLDS: "more updates alone or a placebo give half of the gain or more, so hold a gain against both before crediting a helper",
         FAILS: "neither more updates alone nor a placebo give half of the gain, so the company counts",
         OPEN: "whether more updates alone would do is not known here, so train that control",
     }[by_name["H6"].outcome]

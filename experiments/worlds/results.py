@@ -1,0 +1,101 @@
+"""Who ranks helpers as they are: ``python experiments/worlds/results.py RUN [TO]`` writes RESULTS.md from a finished run of study.yaml.
+
+Kinds of helpers of a target: ``same`` (another sample of its rule), ``unrelated`` (another rule), ``noise`` (ten times the rows, permuted labels;
+harmful where the interval of its true gain, over seeds and targets, is below 0). AUC: the share of pairs of helpers of one target that a
+method has in the true order, ties counted half, over all targets.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from cotrain.affinity.method import named
+from cotrain.reporting.words import count, duration, number
+from cotrain.study import tables
+from cotrain.study.open import open_study
+from cotrain.study.study import Study
+
+KINDS = ("same", "unrelated", "noise")
+ORDERS = (("same", "unrelated"), ("same", "noise"), ("unrelated", "noise"))
+
+
+def kind(target: str, helper: str) -> str:
+    """Return what a helper is to a target."""
+    return "noise" if helper == "noise" else "same" if target[:-1] == helper[:-1] else "unrelated"
+
+
+def auc(values: dict[tuple[str, str], float], better: str, worse: str) -> tuple[float, int]:
+    """Return the share of pairs of helpers of one target, one of each kind, whose order is the true one, and the number of pairs."""
+    right = []
+    for target in sorted({t for t, _ in values} - {"noise"}):
+        by_kind: dict[str, list[float]] = {one: [v for (t, h), v in values.items() if t == target and kind(t, h) == one] for one in KINDS}
+        right += [float(a > b) + 0.5 * (a == b) for a in by_kind[better] for b in by_kind[worse]]
+    return float(np.mean(right)), len(right)
+
+
+def truth(study: Study) -> dict[str, np.ndarray]:
+    """Return by kind of helper the (targets and helpers, seeds) gains on test, as shares of NLL_null."""
+    found = tables.truth(study, {"oracle": study.load_affinity("oracle")})
+    alone = found["alone"].set_index(["task", "seed"])["loss"]
+    gains: dict[str, list[list[float]]] = {one: [] for one in KINDS}
+    for (target, helper), lines in found["pairs"].groupby(["target", "helper"]):
+        if target != "noise":
+            gains[kind(target, helper)].append(
+                [alone[target, seed] - loss for seed, loss in zip(lines["seed"], lines["loss"], strict=True)]
+            )
+    return {one: np.array(values) for one, values in gains.items()}
+
+
+def results(run: Path, to: Path) -> Path:
+    """Write ``to/RESULTS.md`` and return it.
+
+    Raises:
+        SystemExit: pairs that were not trained.
+    """
+    study = open_study(run)
+    if study.find_affinity("oracle") is None:
+        raise SystemExit(f"{run}: the true gains are not there; first: cotrain train {run} --for oracle, cotrain relate {run} --by oracle")
+    gains = truth(study)
+    lines = ["# Worlds: who ranks helpers as they are\n", "Made by `python experiments/worlds/results.py RUN`; the tasks are in make.py.\n",
+             "| helper | pairs | mean true gain, share of NLL_null | 95 % over seeds |", "|---|--:|--:|---|"]  # fmt: skip
+    ends = {}
+    for one, values in gains.items():
+        means = values.mean(axis=0)
+        half = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
+        ends[one] = means.mean() - half, means.mean() + half
+        lines.append(f"| {one} | {len(values)} | {number(means.mean(), sign=True)} | [{number(ends[one][0])}, {number(ends[one][1])}] |")
+    harmful = ends["noise"][1] < 0
+    lines += [f"\nOver {gains['same'].shape[1]} seeds noise {'is' if harmful else 'is not surely'} harmful.\n",
+              "| method | sees | AUC same over unrelated | AUC same over noise | AUC unrelated over noise | fits made | gradient passes | time |",
+              "|---|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for name, affinity in sorted(study.affinities.items()):
+        if name == "oracle":
+            continue
+        values: dict[tuple[str, str], float] = {}
+        for target, helper, value in affinity.pairs[["target", "helper", "value"]].itertuples(index=False):
+            values[target, helper] = value
+            values.setdefault((helper, target), value)
+        cost = affinity.cost
+        shares = [number(auc(values, *two)[0], 2) for two in ORDERS]
+        seconds = cost.get("seconds", 0.0) + cost.get("fit_seconds", 0.0)
+        lines.append(f"| `{name}` | {sees(name)} | {' | '.join(shares)} | {count(cost.get('fits', 0))} | {count(cost.get('gradient_passes', 0))} "
+                     f"| {duration(seconds)} |")  # fmt: skip
+    every = {(t, h): 0.0 for t in study.tasks for h in study.tasks if t != h}
+    counts = [str(auc(every, *two)[1]) for two in ORDERS]
+    lines.append(f"\nPairs of helpers compared: {', '.join(counts)}. .5 is chance.")
+    path = to / "RESULTS.md"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def sees(name: str) -> str:
+    """Return what a method sees."""
+    return "difficulty" if name.startswith("pvi") else named(name).sees
+
+
+if __name__ == "__main__":
+    print(results(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent))
