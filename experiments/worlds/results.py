@@ -1,8 +1,8 @@
 """Who ranks helpers as they are: ``python experiments/worlds/results.py RUN [TO]`` writes RESULTS.md from a finished run of study.yaml.
 
-Kinds of helpers of a target: ``same`` (another sample of its rule), ``unrelated`` (another rule), ``noise`` (ten times the rows, permuted labels;
-harmful where the interval of its true gain, over seeds and targets, is below 0). AUC: the share of pairs of helpers of one target that a
-method has in the true order, ties counted half, over all targets.
+Kinds of helpers of a target: ``same`` (another sample of its rule), ``unrelated`` (another rule), ``noise`` (ten times the rows, permuted
+labels; harmful where the interval of its true gain, over seeds and targets, is below 0). AUC: the share of pairs of helpers of one target
+that a method has in the true order, ties counted half, over all targets.
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ def truth(study: Study) -> dict[str, np.ndarray]:
     gains: dict[str, list[list[float]]] = {one: [] for one in KINDS}
     for (target, helper), lines in found["pairs"].groupby(["target", "helper"]):
         if target != "noise":
-            gains[kind(target, helper)].append(
-                [alone[target, seed] - loss for seed, loss in zip(lines["seed"], lines["loss"], strict=True)]
-            )
+            loss = lines.set_index("seed")["loss"]
+            gains[kind(target, helper)].append((alone[target].loc[loss.index] - loss).tolist())
     return {one: np.array(values) for one, values in gains.items()}
 
 
@@ -70,7 +69,7 @@ def results(run: Path, to: Path) -> Path:
         lines.append(f"| {one} | {len(values)} | {number(means.mean(), sign=True)} | [{number(ends[one][0])}, {number(ends[one][1])}] |")
     harmful = ends["noise"][1] < 0
     lines += [f"\nOver {gains['same'].shape[1]} seeds noise {'is' if harmful else 'is not surely'} harmful.\n",
-              "| method | sees | AUC same over unrelated | AUC same over noise | AUC unrelated over noise | fits made | gradient passes | time |",
+              "| method | sees | same over unrelated, AUC | same over noise | unrelated over noise | fits made | gradient passes | time |",
               "|---|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
     for name, affinity in sorted(study.affinities.items()):
         if name == "oracle":
@@ -82,8 +81,8 @@ def results(run: Path, to: Path) -> Path:
         cost = affinity.cost
         shares = [number(auc(values, *two)[0], 2) for two in ORDERS]
         seconds = cost.get("seconds", 0.0) + cost.get("fit_seconds", 0.0)
-        lines.append(f"| `{name}` | {sees(name)} | {' | '.join(shares)} | {count(cost.get('fits', 0))} | {count(cost.get('gradient_passes', 0))} "
-                     f"| {duration(seconds)} |")  # fmt: skip
+        spent = count(cost.get("fits", 0)), count(cost.get("gradient_passes", 0)), duration(seconds)
+        lines.append(f"| `{name}` | {' | '.join([sees(name), *shares, *spent])} |")
     every = {(t, h): 0.0 for t in study.tasks for h in study.tasks if t != h}
     counts = [str(auc(every, *two)[1]) for two in ORDERS]
     lines.append(f"\nPairs of helpers compared: {', '.join(counts)}. .5 is chance.")

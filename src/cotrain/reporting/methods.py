@@ -94,13 +94,13 @@ def costs(run: RunTables) -> list[Cost]:
     if len(run.affinities) < 2 or run.affinity is None:
         return []
     tasks = sorted(map(str, run.affinity.tasks["task"]))
-    other, pvi = ~np.eye(len(tasks), dtype=bool), _values(run.affinity, tasks)
+    other, pvi = ~np.eye(len(tasks), dtype=bool), values(run.affinity, tasks)
     found = []
     for name in sorted(run.affinities, key=lambda name: (name != "pvi", name == TRUTH, name)):
         affinity = run.affinities[name]
         cost, fits = affinity.cost, affinity.cost.get("fits", 0.0)
         seconds = cost.get("seconds", math.nan) + cost.get("fit_seconds", math.nan if fits else 0.0)
-        agreement = judge.spearman(_values(affinity, tasks)[other], pvi[other]) if name != "pvi" else math.nan
+        agreement = judge.spearman(values(affinity, tasks)[other], pvi[other]) if name != "pvi" else math.nan
         passes = cost.get("gradient_passes", 0.0)
         found.append(Cost(name, _sees(name), fits, cost.get("reused", math.nan), seconds, passes, agreement))
     return found
@@ -125,7 +125,7 @@ def judged(run: RunTables) -> Judged | None:
         why = (f"Methods cannot be ranked on these tasks: who gains from whom is not told from noise. The interval of its variance, "
                f"{interval(low, high, 2)} · 10⁻⁴, holds 0.{_seeds(' A reliability of .7 would take about', parts)}")  # fmt: skip
         return Judged(tasks, why, parts, reliable)
-    return _ranked(run, losses, parts, reliable)
+    return ranked(run, losses, parts, reliable)
 
 
 def _seeds(words: str, parts: Components) -> str:
@@ -133,14 +133,14 @@ def _seeds(words: str, parts: Components) -> str:
     return "" if math.isinf(parts.seeds_needed) else f"{words} {plural(int(parts.seeds_needed), 'seed')}."
 
 
-def _ranked(run: RunTables, losses: Losses, parts: Components, reliable: float) -> Judged:
-    """Return the scores of the methods."""
+def ranked(run: RunTables, losses: Losses, parts: Components, reliable: float) -> Judged:
+    """Return the scores of the methods, whatever of the gains is noise; ``judged`` says whether there is anything to rank by."""
     gains, n = losses.gains(), len(losses.tasks)
-    values = {name: _values(found, losses.tasks) for name, found in run.affinities.items() if name != TRUTH}
+    told = {name: values(found, losses.tasks) for name, found in run.affinities.items() if name != TRUTH}
     few = n <= regret.MOST
     oracle = regret.oracle_gain(losses) if few else math.nan
     scores = []
-    for name, of in values.items():
+    for name, of in told.items():
         gain = percentile = math.nan
         if few:
             # the units of gains say so
@@ -152,15 +152,15 @@ def _ranked(run: RunTables, losses: Losses, parts: Components, reliable: float) 
     single = (regret.plans(n) == np.arange(n)).all(axis=1) if few else None
     alone = regret.percentile(gains, single) if single is not None else math.nan
     best = None
-    if len(ranked := [one.name for one in scores if math.isfinite(one.interaction.value)]) > 1:
-        other = "pvi" if "pvi" in ranked[1:] else ranked[1]
-        best = ranked[0], other, judge.difference_interval(gains, values[ranked[0]], values[other])
+    if len(names := [one.name for one in scores if math.isfinite(one.interaction.value)]) > 1:
+        other = "pvi" if "pvi" in names[1:] else names[1]
+        best = names[0], other, judge.difference_interval(gains, told[names[0]], told[other])
     return Judged(
         losses.tasks, "", parts, reliable, tuple(scores), judge.within_target(gains, judge.helper_means(gains)), oracle, alone, best
     )
 
 
-def _values(affinity: Affinity, tasks: Sequence[str]) -> np.ndarray:
+def values(affinity: Affinity, tasks: Sequence[str]) -> np.ndarray:
     """Return (n, n) values of target and helper; a pair that has one order has it for both."""
     found: dict[tuple[str, str], float] = {}
     for target, helper, value in affinity.pairs[["target", "helper", "value"]].itertuples(index=False):

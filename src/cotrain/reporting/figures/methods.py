@@ -20,9 +20,13 @@ _SHORTEST = 1e-3
 _APART = 0.5  # inches between labels
 
 
-def draw(run: RunTables, size: Size) -> Figure | None:
-    """Return rows of methods, the best first, in panels of score, gain of the plan (where there is room) and time; None without scores."""
-    found = judged(run)
+def draw(run: RunTables, size: Size, found: Judged | None = None) -> Figure | None:
+    """Return rows of methods, the best first, in panels of score, gain of the plan (where there is room) and time; None without scores.
+
+    Args:
+        found: how the methods were judged, where that is known, in an order of its own.
+    """
+    found = found or judged(run)
     if found is None or not found.scores:
         return None
     spent = {one.name: one for one in costs(run)}
