@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cotrain.cli.app import export
+from cotrain.cli.models import export
 from cotrain.errors import InputError
 from cotrain.pvi.pvi import prior
 from cotrain.pvi.trained import score_trained

@@ -194,7 +194,7 @@ class Fisher(Extra):
         device = seen.model.device
         room(4.0 * sum(w.numel() for layer in layers.values() for w in layer.parameters()) * len(seen.data), "Fisher information", device)
         seen.model.eval()
-        found = {}
+        found: dict[str, torch.Tensor] = {}
         for task, data in seen.data.items():
             head = _Head(seen.model, task)
             of_task = fisher(head, layers, data.train, data.train_labels, seen.tokens, seen.settings.batch_size, device, self.per_example)
