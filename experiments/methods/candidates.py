@@ -49,5 +49,5 @@ def _fault(low: float, loss: float) -> str:
     if not (math.isfinite(low) and math.isfinite(loss)):
         return "its information has no interval"
     if low <= FLOOR:
-        return f"its information may be {number(low, 2)} of the entropy, which is not above {number(FLOOR, 2)}"
-    return "" if loss > CEILING else f"its loss is {number(loss, 2)} of the entropy, which is not above {number(CEILING, 2)}"
+        return f"its information may be {number(low)} of the entropy, which is not above {number(FLOOR, 2)}"
+    return "" if loss > CEILING else f"its loss is {number(loss)} of the entropy, which is not above {number(CEILING, 2)}"
