@@ -1,7 +1,7 @@
 """Speed and memory, measured: ``python benchmarks/bench.py [TOPIC]...``; all of them by default.
 
-Topics: start, memory, notes, relations, verbs, nulls, limit, recipe, incumbent, demo, serving. ``recipe`` and ``incumbent`` read real
-data, laid out as for ``experiments/general9``, from the folder that the variable DATA names (``make bench DATA=...``).
+Topics: start, memory, notes, relations, verbs, nulls, limit, gradients, recipe, incumbent, demo, serving. ``recipe`` and ``incumbent``
+read real data, laid out as for ``experiments/general9``, from the folder that the variable DATA names (``make bench DATA=...``).
 
 Prints one Markdown table per topic; a ratio above 1 misses its target. Measured is wall clock, so a busy machine makes it
 worse; CPU seconds beside it hardly change. Where it says "best of", the least of several is taken. Targets are for two cores.
@@ -221,6 +221,11 @@ def recipe() -> tuple[list[Line], str]:
     return _told("recipe.py", _data())
 
 
+def gradients() -> tuple[list[Line], str]:
+    """Compare gradients of rows with a training step."""
+    return _told("gradients.py")
+
+
 def incumbent() -> tuple[list[Line], str]:
     """Compare an epoch with one of cnlp-transformers."""
     return _told("incumbent.py", _data())
@@ -246,7 +251,7 @@ def _data() -> str:
 
 TOPICS: dict[str, Callable[[], tuple[list[Line], str]]] = {
     "start": start, "memory": memory, "notes": notes, "relations": relations, "verbs": verbs, "nulls": nulls, "limit": limit,
-    "recipe": recipe, "incumbent": incumbent, "demo": demo, "serving": serving,
+    "gradients": gradients, "recipe": recipe, "incumbent": incumbent, "demo": demo, "serving": serving,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +15,20 @@ from cotrain.study.spec import read
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = sorted((ROOT / "experiments").glob("*/study*.yaml"))
+PLANS = [file for file in STUDIES if file.parent.name in ("clinical", "general9", "public8")]
+"""Studies of plans: three seeds, held against ``together``. The others judge methods."""
 HARM = -2.0  # log-odds that sharing takes from every task
 
 
 def _module(path: Path):
+    """Return a script as Python runs it: what lies beside it can be imported."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
     return module
 
 
@@ -41,19 +49,39 @@ def made(run, tmp_path_factory) -> Path:
     return results.results(run, tmp_path_factory.mktemp("results")).parent
 
 
-def test_there_are_four_studies():
-    assert [f"{file.parent.name}/{file.name}" for file in STUDIES] == [
+def test_there_are_four_studies_of_plans_and_two_of_methods():
+    assert [f"{file.parent.name}/{file.name}" for file in PLANS] == [
         "clinical/study.yaml", "general9/study-hub.yaml", "general9/study.yaml", "public8/study.yaml",
     ]  # fmt: skip
+    assert [file.parent.name for file in STUDIES if file not in PLANS] == ["methods", "worlds"]
 
 
-@pytest.mark.parametrize("file", STUDIES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+@pytest.mark.parametrize("file", PLANS, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_a_study_is_read_without_faults_where_its_data_are_not(file):
     study = read(file)
     assert study.seeds == (42, 52, 62)
     assert {"alone", "together"} <= set(study.controls)
     assert 0 < study.cut.max_train <= 600
     assert study.goal == "fewer" and study.preset == "default" and not study.paper
+
+
+@pytest.mark.parametrize("file", [file for file in STUDIES if file not in PLANS], ids=lambda file: file.parent.name)
+def test_gains_that_methods_are_judged_by_have_seeds_of_their_own(file):
+    study = read(file)
+    of = {name: set(options["seeds"]) for name, options in study.methods.items()}
+    gains = of.pop("oracle")
+    assert len(gains) >= 4 and not gains & {*study.seeds, *set().union(*of.values())}
+    assert {"hoa", "surrogate", "etap", "tag", "gradients", "taskemb"} <= set(of)
+    assert study.score_by == study.select == "log_loss" and study.settings.patience == 0
+
+
+def test_the_tasks_of_the_study_of_methods_are_read_as_its_candidates_are():
+    study, gate = (read(ROOT / "experiments" / "methods" / name) for name in ("study.yaml", "gate.yaml"))
+    candidates = {source.name: source for source in gate.sources}
+    assert len(candidates) == 17 and len(study.sources) >= 5 and gate.seeds == study.seeds
+    assert all(source == candidates[source.name] for source in study.sources)
+    for key in ("model", "learning_rate", "batch_size", "epochs", "max_length"):
+        assert getattr(study.settings, key) == getattr(gate.settings, key), key
 
 
 def test_the_two_files_of_general9_name_the_same_tasks_and_the_same_budget():
@@ -176,6 +204,7 @@ def test_the_benchmark_has_the_topics_of_its_page_and_prints_ratios():
         "verbs",
         "nulls",
         "limit",
+        "gradients",
         "recipe",
         "incumbent",
         "demo",

@@ -37,7 +37,7 @@ def projections(tasks: Mapping[str, Task], settings: Settings) -> dict[tuple[str
         head = _Probe(base, *_linear(x, y, len(task.labels), strength(x, y, task.split("train")["cluster"].tolist())), how.device)
         for split in SPLITS[:2]:
             rows = encoder.encode(task.split(split), task.has_pair, tokens, how.max_length, how.long_texts)
-            found[name, str(split)] = projected(head, layers, rows, task.gold(split), tokens, how.batch_size, how.device)
+            found[name, str(split)] = projected(head, layers, rows, task.gold(split), tokens, max(1, how.batch_size // 2), how.device)
     return found
 
 

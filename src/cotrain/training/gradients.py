@@ -21,6 +21,7 @@ from cotrain.training.extras import Extra
 from cotrain.training.long import Row, shown
 from cotrain.training.sampling import derived_seed
 from cotrain.training.scoring import pad
+from cotrain.training.settings import Settings
 
 DIMENSIONS = 256
 """Of a random projection; Grad-TAG takes 200 to 400."""
@@ -197,7 +198,8 @@ class Fisher(Extra):
         found: dict[str, torch.Tensor] = {}
         for task, data in seen.data.items():
             head = _Head(seen.model, task)
-            of_task = fisher(head, layers, data.train, data.train_labels, seen.tokens, seen.settings.batch_size, device, self.per_example)
+            size = seen.settings.batch_size if not self.per_example else _fewer(seen.settings)
+            of_task = fisher(head, layers, data.train, data.train_labels, seen.tokens, size, device, self.per_example)
             found |= {f"{task}/{name}": values.cpu().contiguous() for name, values in of_task.items()}
         save_file(found, seen.folder / f"{epoch}.safetensors")
 
@@ -220,10 +222,15 @@ class Projected(Extra):
         found = dict[str, torch.Tensor]()
         for task, data in seen.data.items():
             for split, rows, gold in (("train", data.train, data.train_labels), ("dev", data.dev, data.dev_labels)):
-                made = projected(_Head(seen.model, task), layers, rows, gold, seen.tokens, seen.settings.batch_size, seen.model.device)
+                made = projected(_Head(seen.model, task), layers, rows, gold, seen.tokens, _fewer(seen.settings), seen.model.device)
                 for name, values in zip(("margins", "gradients"), made, strict=True):
                     found[f"{task}/{split}/{name}"] = torch.from_numpy(values)
         save_file(found, seen.folder / f"{epoch}.safetensors")
+
+
+def _fewer(settings: Settings) -> int:
+    """Return how many rows go at once where it changes nothing: half a batch takes about the memory of a training step."""
+    return max(1, settings.batch_size // 2)
 
 
 class _Head:
