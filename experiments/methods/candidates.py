@@ -37,11 +37,15 @@ def candidates(gate: Study, kept: Collection[str]) -> pd.DataFrame:
     })  # fmt: skip
     faults = [_fault(low / entropy, loss) for low, entropy, loss in table[["low_bits", "entropy_bits", "nll_share"]].to_numpy(dtype=float)]
     table["passes"] = [not fault for fault in faults]
-    table["why"] = [
-        fault or ("judged" if task in kept else "passes, and is left out by the budget")
-        for task, fault in zip(table["task"], faults, strict=True)
-    ]
+    table["why"] = [_why(fault, task in kept) for task, fault in zip(table["task"], faults, strict=True)]
     return table
+
+
+def _why(fault: str, kept: bool) -> str:
+    """Return what became of a candidate."""
+    if fault:
+        return f"{fault}; judged all the same" if kept else fault
+    return "judged" if kept else "passes, and is left out, which README.md accounts for"
 
 
 def _fault(low: float, loss: float) -> str:

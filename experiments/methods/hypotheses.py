@@ -58,8 +58,8 @@ def _reliable(found: Judgement) -> Told:
     if not found.parts:
         return Told(None, found.why_not)
     parts, reliable = found.parts[METRICS[0]]
-    held = "" if parts.rankable else f"; the interval of its variance, {scaled(*parts.interval[1:])}, holds 0, so nothing is ranked"
-    return Told(reliable >= RELIABLE, f"reliability {number(reliable, 2)} of {number(RELIABLE, 2)}{held}")
+    held = "" if parts.rankable else f"; the interval of its variance, {tenths(*parts.interval[1:])} · 10⁻⁴, holds 0, so nothing is ranked"
+    return Told(reliable >= RELIABLE, f"reliability {number(reliable, 2)}, and {number(RELIABLE, 2)} is asked for{held}")
 
 
 def _of_ranked(found: Judgement, tell: Callable[[Judgement], Told]) -> Told:
@@ -110,7 +110,8 @@ def _target(found: Judgement) -> Told:
     if not found.parts:
         return Told(None, found.why_not)
     parts = found.parts[METRICS[0]][0]
-    numbers = f"variance of the target {scaled(parts.target)}, of the interaction {scaled(parts.interaction)} {scaled(*parts.interval[1:])}"
+    interaction = f"{tenths(parts.interaction)} {tenths(*parts.interval[1:])}"
+    numbers = f"variance of the target {tenths(parts.target)}, of the interaction {interaction}, in 10⁻⁴"
     return Told(parts.target > parts.interaction, numbers)
 
 
@@ -149,14 +150,13 @@ def _stable(found: Judgement) -> Told:
     return Told(unstable >= UNSTABLE * len(same), numbers)
 
 
-def scaled(*variances: float) -> str:
-    """Return a variance, or the ends of an interval, in 10⁻⁴.
+def tenths(variance: float, high: float | None = None) -> str:
+    """Return a variance, or one end of an interval with the other, in tenths of a thousandth.
 
-    >>> scaled(0.000123), scaled(-0.00001, 0.0002)
-    ('1.23 · 10⁻⁴', '[−.10, 2.00] · 10⁻⁴')
+    >>> tenths(0.000123), tenths(-0.00001, 0.0002)
+    ('1.23', '[−.10, 2.00]')
     """
-    tenths = [1e4 * variance for variance in variances]
-    return f"{number(tenths[0], 2) if len(tenths) == 1 else interval(*tenths, 2)} · 10⁻⁴"
+    return number(1e4 * variance, 2) if high is None else interval(1e4 * variance, 1e4 * high, 2)
 
 
 def follows(found: Judgement) -> tuple[str, ...]:

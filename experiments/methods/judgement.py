@@ -87,11 +87,12 @@ def judgement(study: Study) -> Judgement:
     """Return what a run measured, over the seeds that have every pair.
 
     Raises:
-        SystemExit: the tasks are not related yet.
+        SystemExit: the tasks are not related yet, or by PVI alone.
     """
     run = tables(study)
-    if run.affinity is None:
-        raise SystemExit("the tasks of the run are not related yet; first: cotrain relate RUN")
+    if run.affinity is None or len(run.affinities) < 2:
+        by = "" if run.affinity is None else " by any method beside pvi"
+        raise SystemExit(f"the tasks of the run are not related{by} yet; first: cotrain relate RUN{' --by METHOD' if by else ''}")
     # the affinity of the oracle wants every seed, and is no part of what is true
     run = replace(run, truth=run.truth or truth(study, {**run.affinities, TRUTH: run.affinity}))
     found = judged(run)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from candidates import CEILING, FLOOR, candidates
-from hypotheses import Outcome, follows, headline, hypotheses, outcomes_in_words, scaled
+from hypotheses import Outcome, follows, headline, hypotheses, outcomes_in_words, tenths
 from judgement import METRICS, RESAMPLES, Judgement, judgement, matrix_of
 from scipy import special
 
@@ -34,8 +34,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent))
 from written import made_with, rows_and_seeds, write_figure, write_tables  # noqa: E402  (the folder of the other studies)
 
-ALIKE = (("cr", "sst2"), ("negation", "temporality"))
-"""Pairs of which it is known before that they have something to give each other."""
+ALIKE = (("cr", "sst2"), ("causal_language", "health_advice"), ("negation", "temporality"))
+"""Pairs of which it is known before that they have something to give each other, one way and the other."""
 ELSEWHERE = ("table", TRUTH)
 """Methods that are not judged: gains measured elsewhere, and the truth."""
 
@@ -73,9 +73,10 @@ def results(run: Path, gate: Path, to: Path = HERE) -> Path:
 
 
 def _opened(run: Path) -> Study:
-    """Return the study of a run folder; fits that it shares lie beside this file."""
-    shared = HERE / "fits"
-    return open_study(run, fits=shared if shared.is_dir() and not (run / "fits").is_dir() else None)
+    """Return the study of a run folder, with the fits beside this file where more of them lie there."""
+    own, shared = open_study(run), HERE / "fits"
+    here, there = (sum((fits / key).is_dir() for key in own.index.values()) for fits in (own.fits, shared))
+    return open_study(run, fits=shared) if there > here else own
 
 
 def _fits(study: Study) -> pd.DataFrame:
@@ -91,7 +92,7 @@ def _hypotheses(outcomes: Sequence[Outcome]) -> Section:
     """Return every hypothesis with its outcome."""
     lines = tuple(row(Cell(one.name, "strong"), one.claim, Cell(one.outcome, "strong"), one.numbers) for one in outcomes)
     note = "Written down in README.md before the first pair was trained, with what each holds if. Intervals are of 95 %."
-    return Section("hypotheses", "Hypotheses", (Table(("", "hypothesis", "outcome", "numbers"), lines, note=note, split="test"),))
+    return Section("hypotheses", "Hypotheses", (Table(("", "hypothesis", "outcome", "numbers"), lines, note=note),))
 
 
 def _measured(found: Judgement) -> Iterator[Section]:
@@ -114,7 +115,7 @@ def _gains(found: Judgement) -> Section:
     there = [pair for pair in ALIKE if set(pair) <= set(tasks)]
     known_lines = [_alike(found, *pair) for a, b in there for pair in ((a, b), (b, a))]
     blocks.append(Table(("target", "helper", "#gain [95 % over seeds]", "#rank among its helpers"), tuple(known_lines),
-                        "Pairs with a known answer: the same question, or the same sentences", split="test"))  # fmt: skip
+                        "Pairs with a known answer: the same question, kind of text, or sentences", split="test"))  # fmt: skip
     if missing := [f"{a} and {b}" for a, b in ALIKE if (a, b) not in there]:
         blocks.append(Text(f"Known answers that were not measured: {listing(missing)}."))
     return Section("gains", "Gains", tuple(blocks))
@@ -142,16 +143,16 @@ def _reliability(found: Judgement) -> Section:
         needed = count(parts.seeds_needed) if known(parts.seeds_needed) else "no number"
         lines.append(row(
             Cell(metric.replace("_", "-"), "strong"), number(np.nanmean(found.gains(metric)), sign=True), number(reliable, 2),
-            scaled(parts.target), scaled(parts.helper), f"{scaled(parts.interaction)} {scaled(*parts.interval[1:])}", scaled(parts.error),
+            tenths(parts.target), tenths(parts.helper), f"{tenths(parts.interaction)} {tenths(*parts.interval[1:])}", tenths(parts.error),
             of["target"], of["helper"], of["interaction"], of["error"], needed,
         ))  # fmt: skip
     columns = ("metric", "#mean gain", "#reliability", "#target", "#helper", "#interaction [95 %]", "#error", "#share of target",
                "#of helper", "#of interaction", "#of error", "#seeds for .7")  # fmt: skip
     note = (
         "Reliability: correlation of the double-centred gains of two halves of the seeds, stepped up to all of them. Variances are of mean "
-        "gains over seeds and may be estimated below 0; shares take those as 0. Loss of macro-f1 and mcc: 1 − metric."
+        "gains over seeds, in 10⁻⁴, and may be estimated below 0; shares take those as 0. Loss of macro-f1 and mcc: 1 − metric."
     )
-    return Section("reliability", "Reliability and decomposition", (Table(columns, tuple(lines), note=note, split="test"),))
+    return Section("reliability", "Reliability and decomposition", (Table(columns, tuple(lines), "What gains vary by", note, "test"),))
 
 
 def _methods(found: Judgement) -> Section:
@@ -233,7 +234,7 @@ def _gate(alone: pd.DataFrame) -> Section:
         f"Passes: the interval of the information lies above {number(FLOOR, 2)} of the entropy, and the loss above {number(CEILING, 2)} of "
         "it. Entropy: what label frequencies of training lose on dev."
     )
-    return Section("gate", "Candidates, each alone", (Table(columns, lines, note=note, split="scored dev"),))
+    return Section("gate", "Candidates, each alone", (Table(columns, lines, "What can be judged", note, "scored dev"),))
 
 
 def _made(study: Study, found: Judgement, made: Sequence[pd.DataFrame]) -> Section:
