@@ -247,6 +247,7 @@ def test_compare_prints_the_first_screen_or_json(cotrain: Any, study: Study, com
     said = cotrain("compare", study.path, "--metric", "accuracy", "--goal", "better")
     assert said.code == 0
     assert "Keep alone cedar, daisy; share {apple, birch}." in said.out and "4 → 3 models." in said.out
+    assert "Shown, not kept" in said.err
     found = strict(cotrain("compare", study.path, "--metric", "accuracy", "--goal", "better", "--json").out)
     assert found["recommended"]["groups"][0] == {"group": "apple+birch", "serves": ["apple", "birch"]}
     assert found["table"][0]["p_adjusted"] is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -344,7 +344,9 @@ def compare(
     from cotrain.cli import show
     from cotrain.study.tables import tables
 
-    show.comparison(tables(opened))
+    show.comparison(replace(tables(opened), comparison=found))
+    if select or metric or goal:
+        say("Shown, not kept: report and models follow the study file, whose keys are select, goal, and metric of each task")
     say(f"Next: cotrain report {opened.path}, or the models: cotrain train {opened.path} --for models")
 
 

@@ -361,7 +361,7 @@ def compare(
     Args:
         by: the epoch of the comparison.
         metric: the primary metric of every task, instead of each task's own.
-        look: count this as a look at test and keep the comparison.
+        look: count this as a look at test; and keep the comparison, where epoch, metric and goal are those of the study.
         arms: name to a file of predictions that is kept in ``arms/`` from now on; to None: taken out of it.
 
     Raises:
@@ -397,7 +397,8 @@ def compare(
     if look:
         keep(study, beside, arms)
         study.look_at_test(f"compare {_digest(study, plans, by, metric, *study.arms.values())}")
-        study.save_comparison(comparison)
+        if (by, metric, goal) == (None, None, None):
+            study.save_comparison(comparison)
     return comparison
 
 
