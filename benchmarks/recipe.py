@@ -4,9 +4,10 @@ The recipe (Ethayarajh et al. 2022, as Li et al. 2024 use it) fine-tunes twice p
 row padded to 126 tokens, and asks the Transformers pipeline for one row after another. It is written here on the same libraries that
 ours stands on, and once more with padding to the longest row of a batch and batched predictions, as anybody would write it today.
 
-CB, COPA, RTE and CoLA with 100 training rows each, two epochs, batches of 16, learning rate 1e-4, three seeds; DATA is laid out as for
-``experiments/general9``. What is done is kept in FOLDER, so that a run that was stopped goes on. Prints a Markdown table of seconds, and
-one of mean PVI per task; the last line is JSON for ``bench.py``.
+CB, COPA, RTE and CoLA with 200 training rows each, three epochs, batches of 16, learning rate 1e-4, three seeds, the last epoch scored as in
+the paper; DATA is laid out as for ``experiments/general9``. The recipe is timed at the first seed and counted three times, since it does the
+same at each. What is done is kept in FOLDER, so that a run that was stopped goes on. Prints a Markdown table of seconds, and one of mean
+PVI per task; the last line is JSON for ``bench.py``.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ tasks:
   rte: {path: rte, text: sentence1, pair: sentence2, names: [entailment, not_entailment]}
   copa: {path: copa, text: "{premise} What was the {question}?", pair: "{choice1} | {choice2}", names: [choice1, choice2]}
   cola: {path: cola, text: sentence1, names: [unacceptable, acceptable]}
-splits: {test: validation, dev: 0.2, max_train: 100, max_held_out: 60}
+splits: {test: validation, dev: 0.2, max_train: 200, max_held_out: 60}
 preset: paper
-training: {epochs: 2, batch_size: 16, learning_rate: 1e-4, max_length: 126}
+training: {epochs: 3, batch_size: 16, learning_rate: 1e-4, max_length: 126, evaluate_every: 1000}
 controls: [alone]
 seeds: [1, 2, 3]
 """
-LENGTH = 126
+LENGTH, EPOCHS, ROWS = 126, 3, 200
+TIMED = 1
+"""Seeds of the recipe that are timed."""
 
 
 def classify(rows: Any, blank: bool, task: Any, seed: int, dynamic: bool, encoder: str) -> np.ndarray:
@@ -69,7 +72,7 @@ def classify(rows: Any, blank: bool, task: Any, seed: int, dynamic: bool, encode
 
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
-            scratch, num_train_epochs=2, per_device_train_batch_size=16, learning_rate=1e-4, seed=seed, report_to="none", use_cpu=True,
+            scratch, num_train_epochs=EPOCHS, per_device_train_batch_size=16, learning_rate=1e-4, seed=seed, report_to="none", use_cpu=True,
             save_strategy="no", logging_strategy="no", disable_tqdm=True, dataloader_pin_memory=False,
         )  # fmt: skip
         collate = DataCollatorWithPadding(tokens) if dynamic else default_data_collator
@@ -96,14 +99,14 @@ def recipe(data: Path, folder: Path, dynamic: bool) -> dict[str, Any]:
     seconds, bits = 0.0, dict[str, list[float]]()
     for name, task in of_study.tasks(study).items():
         rows = {split: task.split(split) for split in ("train", "test")}  # type: ignore[arg-type]
-        for seed in study.resolved.seeds:
+        for seed in study.resolved.seeds[:TIMED]:
             kept = folder / f"{'fair' if dynamic else 'recipe'}-{name}-{seed}.json"
             if not kept.is_file():
                 began = time.perf_counter()
                 real, null = (classify(rows, blank, task, seed, dynamic, path) for blank in (False, True))
                 kept.write_text(json.dumps({"seconds": time.perf_counter() - began, "bits": float((real - null).mean())}))
             found = json.loads(kept.read_text())
-            seconds += found["seconds"]
+            seconds += found["seconds"] * len(study.resolved.seeds) / TIMED
             bits.setdefault(name, []).append(found["bits"])
     return {"seconds": seconds, "bits": bits}
 
@@ -150,7 +153,7 @@ def main(data: Path, folder: Path) -> None:
                       ("score, relate and group, null prior", prior), ("score, relate and group, null finetune", finetune),
                       ("score, relate and group, null prior, float32", exact)):  # fmt: skip
         print(f"| {what} | {one['seconds']:.0f} | {base / one['seconds']:.1f} |")
-    print("\n| task | recipe, bits at seeds 1 to 3 | fair | ours, null prior | ours, null finetune |\n| --- | --- | --- | --- | --- |")
+    print("\n| task | recipe, bits at seed 1 | fair | ours, null prior | ours, null finetune |\n| --- | --- | --- | --- | --- |")
     for task in published["bits"]:
         print(
             f"| {task} | "
@@ -167,7 +170,9 @@ def main(data: Path, folder: Path) -> None:
         ("farthest end of the 95 % interval of V-information, bf16 minus float32", float(abs(apart.mean()) + half), 0.05, "bit"),
         ("its mean", float(abs(apart.mean())), None, "bit"),
     ]
-    text = f"CB, COPA, RTE and CoLA, 100 training rows, 2 epochs, 3 seeds; bf16 minus float32 {apart.mean():+.4f} ± {half:.4f} bit."
+    text = (
+        f"CB, COPA, RTE and CoLA, {ROWS} training rows, {EPOCHS} epochs, 3 seeds; bf16 minus float32 {apart.mean():+.4f} ± {half:.4f} bit."
+    )
     print("\n" + json.dumps([lines, text]))
 
 
