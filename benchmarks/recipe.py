@@ -4,10 +4,10 @@ The recipe (Ethayarajh et al. 2022, as Li et al. 2024 use it) fine-tunes twice p
 row padded to 126 tokens, and asks the Transformers pipeline for one row after another. It is written here on the same libraries that
 ours stands on, and once more with padding to the longest row of a batch and batched predictions, as anybody would write it today.
 
-CB, COPA, RTE and CoLA with 200 training rows each, three epochs, batches of 16, learning rate 1e-4, three seeds, the last epoch scored as in
-the paper; DATA is laid out as for ``experiments/general9``. The recipe is timed at the first seed and counted three times, since it does the
-same at each. What is done is kept in FOLDER, so that a run that was stopped goes on. Prints a Markdown table of seconds, and one of mean
-PVI per task; the last line is JSON for ``bench.py``.
+CB, COPA, RTE and CoLA with 200 training rows each, three epochs, batches of 16, learning rate 1e-4, three seeds, the last epoch scored as
+in the paper; DATA is laid out as for ``experiments/general9``. The recipe is timed at the first seed and counted three times, since it
+does the same at each. What is done is kept in FOLDER, so that a run that was stopped goes on. Prints a Markdown table of seconds, and one
+of mean PVI per task; the last line is JSON for ``bench.py``.
 """
 
 from __future__ import annotations
