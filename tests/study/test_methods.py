@@ -172,3 +172,15 @@ def test_check_counts_the_fits_of_the_method_that_nominates(small: Path, monkeyp
     assert found["hoa"]["fits"] - found["pvi"]["fits"] == 6, "every pair of four tasks at one seed of two"
     assert found["own"]["fits"] - found["pvi"]["fits"] == 6 + 4, "seeds of its own need the tasks alone too"
     assert found["hoa"]["tokens"] > found["pvi"]["tokens"]
+
+
+def test_methods_that_are_trained_for_at_once_share_their_fits(study: Study) -> None:
+    tag, gradients, taskemb = methods.at_once([methods.chosen(study, name) for name in ("tag", "gradients", "taskemb")])
+    joint = Group.of(study.tasks)
+    assert tag.groups == gradients.groups == {joint: ("looks", "projected")}
+    assert set(taskemb.groups.values()) == {("fisher",)}
+    methods.train(study, tag)
+    made = len(study.made_for["tag"])
+    methods.train(study, gradients)
+    assert made == 1 and not study.made_for["gradients"]
+    assert methods.relate(study, "gradients").cost["reused"] == 1

@@ -49,7 +49,9 @@ KeyFrom = Annotated[str, typer.Option("--key-from", metavar="VARIABLE", help="Th
 Estimator = Annotated[
     str | None, typer.Option("--estimator", help="finetune, probe, crossfit or incontext; default: the study's. Others stand beside.")
 ]
-Fits = Annotated[Path | None, typer.Option("--fits", help="A folder of fits shared between studies, never for private tasks.")]
+Fits = Annotated[
+    Path | None, typer.Option("--fits", help="A folder of fits shared between studies, which the run remembers; never for private tasks.")
+]
 
 
 def _version(value: bool) -> None:

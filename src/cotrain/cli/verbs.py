@@ -282,7 +282,7 @@ def train(
     if keep and "models" not in wanted:
         raise InputError("--keep says which models are kept; it belongs to --for models")
     opened = open_run(run, "train", workers, executor)
-    if by := [methods.chosen(opened, name) for name in dict.fromkeys(wanted) if name not in PURPOSES]:
+    if by := methods.at_once([methods.chosen(opened, name) for name in dict.fromkeys(wanted) if name not in PURPOSES]):
         failed = []
         for one in by:
             if not one.groups:

@@ -18,7 +18,7 @@ _COUNTS = re.compile(r"#(?:rows|train|dev|test|clusters|rarest|answers|without|s
 _COUNTED = r"(?:held-out |dev )?(?:rows?|texts?|clusters?|contexts?|documents?|entities|faults|answers)\b"
 _TOLD = re.compile(rf"(?<![\w.,:]){_SMALL}(?= {_COUNTED})|(?<=\(){_SMALL}(?=\))")
 _PATH = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:|~)?(?:[/\\][^\s/\\,;'\"<>]+)*[/\\]([^\s/\\,;'\"<>]+)")
-_PLACES = ("path", "texts", "root", "command", "host")
+_PLACES = ("path", "texts", "root", "shared_fits", "command", "host")
 
 
 def unlocated(run: RunTables) -> RunTables:

@@ -64,6 +64,16 @@ def chosen(study: Study, name: str, given: Mapping[str, Any] = MappingProxyType(
     return Chosen(name, method, options, groups, seeds)
 
 
+def at_once(several: Sequence[Chosen]) -> list[Chosen]:
+    """Return methods whose fits leave what the other methods want of the same group and a same seed too, so that none is made twice."""
+    found = []
+    for one in several:
+        others = [other for other in several if set(other.seeds) & set(one.seeds)]
+        groups = {group: tuple(sorted({x for other in others for x in other.groups.get(group, ())})) for group in one.groups}
+        found.append(one._replace(groups=groups))
+    return found
+
+
 def train(study: Study, one: Chosen, show: steps.Show | None = None) -> list[Fit]:
     """Return the fits that a method needs, those that are missing trained; the study remembers for which method each was made."""
     if not one.groups:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -28,6 +29,7 @@ def open_study(
         out: the run folder; ``runs/NAME`` below the working directory where none is named.
         sets: overrides ``KEY=VALUE`` of the study file.
         update: accept that what determines existing fits has changed.
+        fits: a folder of fits shared between studies; the run folder remembers it.
         executor: where fits are made, instead of where the study says.
 
     Raises:
@@ -47,12 +49,17 @@ def open_study(
         folder = out or Path("runs") / resolved.name
     if out and path.is_dir() and out.resolve() != path.resolve():
         raise InputError(f"{path} is the folder of a run; its results stay there: leave out --out")
+    known = (folder / STUDY).is_file()
+    before = of_run(folder).shared_fits if known else ""
+    resolved = replace(resolved, shared_fits=str(fits.absolute()) if fits else before)
     private = [source.name for source in resolved.sources if source.private]
-    if fits and private:
+    if resolved.shared_fits and private:
         raise InputError(f"--fits shares fits between studies; not with private tasks ({', '.join(private)})")
     if executor and ":" not in executor and executor not in EXECUTORS:
         raise InputError(unknown("executor", executor, EXECUTORS))
-    study = Study(resolved, folder, fits, workers, update, executor or resolved.executor)
+    study = Study(resolved, folder, workers, update, executor or resolved.executor)
+    if path.is_dir() and resolved.shared_fits != before:
+        study.save_spec()
     return study if path.is_dir() else enter(study)
 
 

@@ -119,7 +119,7 @@ def not_here(study: Study) -> list[str]:
 def _fits(study: Study) -> list[Path]:
     """Return the folders of fits: those that the study names, and what else lies in its own folder."""
     keys = set(study.index.values())
-    if study.shared_fits is None and study.fits.is_dir():
+    if not study.resolved.shared_fits and study.fits.is_dir():
         keys |= {folder.name for folder in study.fits.iterdir() if (folder / ledger.CHECKSUMS).is_file() and "." not in folder.name}
     return [study.fits / key for key in sorted(keys)]
 
@@ -232,7 +232,8 @@ def _contents(file: Path, archive: tarfile.TarFile) -> dict[str, tuple[int, str]
 
 
 def _moved(resolved: Resolved, data_root: Path | None, model: str | None) -> Resolved:
-    """Return the study with its data below ``data_root`` and with the encoder ``model``, where they are given."""
+    """Return the study with its own fits, with its data below ``data_root`` and with the encoder ``model``, where they are given."""
+    resolved = replace(resolved, shared_fits="")
     if data_root is not None:
         root = str(data_root.absolute())
         rebased: list[Source] = []

@@ -157,6 +157,7 @@ class Resolved:
         light_learning_rate: replaces the learning rate where the encoder is light (see ``with_encoder``); None: it does not.
         methods: options of methods that relate tasks, by the name of the method.
         root: the folder where relative paths of the tasks begin.
+        shared_fits: the folder of fits that the study shares with others; empty: its own.
         executor: where fits are made, a name of ``cotrain.training.executors.EXECUTORS``; it changes no number.
         overrides: what a person forced on the command line, in words.
     """
@@ -184,6 +185,7 @@ class Resolved:
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     root: str = ""
+    shared_fits: str = ""
     executor: str = "local"
     overrides: tuple[str, ...] = ()
 
@@ -206,7 +208,8 @@ class Resolved:
             "controls": self.controls, "seeds": self.seeds, "training": training, "estimator": self.estimator, "null": self.null,
             "score_by": self.score_by, "select": self.select, "thresholds": self.thresholds, "share": self.share,
             "trainer": training.pop("trainer"), "paper": self.paper, "light_learning_rate": self.light_learning_rate, "grid": self.grid,
-            "methods": self.methods, "root": self.root, "executor": self.executor, "overrides": self.overrides,
+            "methods": self.methods, "root": self.root, "shared_fits": self.shared_fits, "executor": self.executor,
+            "overrides": self.overrides,
         }  # fmt: skip
         return {key: _thawed(value) for key, value in values.items()}
 

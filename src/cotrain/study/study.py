@@ -35,8 +35,7 @@ class Study:
 
     Attributes:
         resolved: the study file with its preset, every default written out.
-        path: the run folder; nothing of the study lies outside it but the data, the encoder, and ``shared_fits``.
-        shared_fits: a folder of fits shared between studies, instead of ``path/fits``.
+        path: the run folder; nothing of the study lies outside it but the data, the encoder, and shared fits.
         workers: fits side by side; 0: as many as the executor has room for.
         update: data and settings may differ from those of the earlier run.
         executor: where fits are made.
@@ -44,7 +43,6 @@ class Study:
 
     resolved: Resolved
     path: Path
-    shared_fits: Path | None = None
     workers: int = 0
     update: bool = False
     executor: str = "local"
@@ -52,7 +50,7 @@ class Study:
     @property
     def fits(self) -> Path:
         """The folder of fits."""
-        return self.shared_fits or self.path / "fits"
+        return Path(self.resolved.shared_fits) if self.resolved.shared_fits else self.path / "fits"
 
     @property
     def models(self) -> Path:
