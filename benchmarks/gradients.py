@@ -44,7 +44,8 @@ def measured(what: str) -> dict[str, float]:
             optimiser.zero_grad()
     else:
         model.eval()
-        how = (gradients._Head(model, "t"), gradients.linears(model.classifiers[0].base_model), rows, gold, tokens, ROWS // 2, "cpu")
+        head = lambda **inputs: model.logits("t", **inputs)  # noqa: E731
+        how = (head, gradients.linears(model.classifiers[0].base_model), rows, gold, tokens, ROWS // 2, "cpu")
         (gradients.fisher if what == "fisher" else gradients.projected)(*how)
     return {"bytes": _peak() - before, "seconds": (time.perf_counter() - began) / len(rows)}
 

@@ -36,7 +36,13 @@ def choose(kind: str, name: str, known: Mapping[str, str]) -> Callable[..., Any]
     module, _, function = (name if outside else known[name]).partition(":")
     try:
         return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         if not outside:
             raise
-        raise InputError(f"{kind} '{name}' cannot be imported: {error}. It should be my_module:my_function") from error
+        raise InputError(not_imported(kind, name, error)) from error
+
+
+def not_imported(kind: str, name: str, error: Exception) -> str:
+    """Return the sentence that tells why what is named from outside cannot be imported: whatever its own code raises."""
+    what = str(error) if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: {error}"
+    return f"{kind} '{name}' cannot be imported: {what}. It should be my_module:my_function"

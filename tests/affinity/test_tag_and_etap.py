@@ -27,7 +27,8 @@ def ground(folder: Path, tables: list[pd.DataFrame], names: tuple[str, ...] = NA
         (folder / str(i) / "extras" / "looks").mkdir(parents=True)
         table.to_parquet(folder / str(i) / "extras" / "looks" / "looks.parquet")
         fits.append(SimpleNamespace(path=folder / str(i), group=Group.of(names), seed=i))
-    return SimpleNamespace(names=sorted(names), options=options, fits=lambda groups: fits)
+    how = SimpleNamespace(batch_size=8)
+    return SimpleNamespace(names=sorted(names), options=options, fits=lambda groups: fits, settings=lambda: how)
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +36,13 @@ def undamaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "damage", lambda *_, **__: "")
 
 
-def looks(random: np.random.Generator, names: tuple[str, ...], cosine: Mapping[tuple[str, str], float], n: int = 3) -> pd.DataFrame:
+def looks(
+    random: np.random.Generator, names: tuple[str, ...], cosine: Mapping[tuple[str, str], float], n: int = 3, scale: float = 1.0
+) -> pd.DataFrame:
     """Return looks in which gradients have given cosines and norms of their own."""
     lines = []
     for update in range(1, 10 * n, 10):
-        norm = dict(zip(names, random.uniform(0.5, 2.0, len(names)), strict=True))
+        norm = dict(zip(names, scale * random.uniform(0.5, 2.0, len(names)), strict=True))
         for a in names:
             for b in names:
                 agreed = 1.0 if a == b else cosine[a, b]
@@ -55,7 +58,7 @@ def test_tag_is_the_mean_over_looks_and_seeds_of_the_share_of_the_loss_that_goes
     found = tag.relate(ground(tmp_path, tables, names))
     value = {(t, h): v for t, h, v in found.pairs[["target", "helper", "value"]].itertuples(index=False)}
     assert value["b", "a"] == pytest.approx((3 * 1.0 + 3 * 0.03) / 6) and value["a", "b"] == pytest.approx(0.03)
-    assert found.gradient_passes == 2 * 3 * 3
+    assert found.gradient_passes == 2 * 3 * 3 * 8, "two fits, three looks, three tasks, eight rows"
 
 
 def test_a_step_of_no_length_has_no_affinity(tmp_path: Path) -> None:
@@ -78,7 +81,8 @@ def symmetric(random: np.random.Generator) -> dict[tuple[str, str], float]:
 
 def test_agreement_is_the_cosine_of_gradients_whatever_their_norms() -> None:
     wanted = symmetric(np.random.default_rng(1))
-    found = etap.agreement(looks(np.random.default_rng(2), NAMES, wanted))
+    each = [looks(np.random.default_rng(2 + s), NAMES, wanted, scale=100**s).assign(seed=s) for s in (0, 1)]
+    found = etap.agreement(pd.concat(each, ignore_index=True))
     assert {p: found[p] for p in wanted} == pytest.approx(wanted) and found["a", "a"] == pytest.approx(1.0)
 
 

@@ -184,3 +184,11 @@ def test_methods_that_are_trained_for_at_once_share_their_fits(study: Study) -> 
     methods.train(study, gradients)
     assert made == 1 and not study.made_for["gradients"]
     assert methods.relate(study, "gradients").cost["reused"] == 1
+
+
+def test_etap_learns_from_what_a_study_trains(study: Study) -> None:
+    """It reads groups in two steps, each of which is there."""
+    one = methods.chosen(study, "etap", {"subsets": 2})
+    methods.train(study, one)
+    found = methods.relate(replace(study, resolved=replace(study.resolved, methods={"etap": {"subsets": 2}})), "etap")
+    assert len(found.pairs) == 12 and found.cost["gradient_passes"] > 0

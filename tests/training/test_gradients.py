@@ -15,7 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from cotrain import Group, InputError, Task
 from cotrain.training import encoder, gradients, ledger, look_ahead, worker
+from cotrain.training.extras import Extra, Seen
 from cotrain.training.model import SharedClassifier, build
+from cotrain.training.sampling import derived_seed
 from cotrain.training.scoring import pad
 from cotrain.training.settings import Settings
 from cotrain.training.train import Options, effective, train
@@ -38,10 +40,16 @@ class Model:
         self.model: SharedClassifier = build(worker._here["base"], {t: tasks[t].labels for t in tasks}, 1, self.settings.tuning).eval()
         self.tokens = worker._here["tokens"]
         self.layers = gradients.linears(self.model.classifiers[0].base_model)
+        self.seen = Seen(self.model, self.tokens, self.data, self.settings, 1, 8, Path())
+        self.ahead = look_ahead.LookAhead(self.seen)
+
+    def losses(self) -> dict[str, Callable[[], torch.Tensor]]:
+        """Return the losses of a look after the first update."""
+        return {task: self.ahead._loss(task, data, 1) for task, data in self.data.items()}
 
     def args(self, task: str, size: int = 8) -> tuple[Any, ...]:
         one = self.data[task]
-        return gradients._Head(self.model, task), self.layers, one.train, one.train_labels, self.tokens, size, "cpu"
+        return self.seen.head(task), self.layers, one.train, one.train_labels, self.tokens, size, "cpu"
 
     def by_hand(self, task: str, of: str) -> list[dict[str, torch.Tensor]]:
         """Return of each row alone the gradient of each parameter of the layers, by autograd."""
@@ -113,30 +121,32 @@ def test_a_layer_that_is_used_twice_counts_as_one(here: Model) -> None:
 
 def test_looks_ahead_are_updates_by_one_task_alone_and_leave_the_weights_bit_equal(here: Model) -> None:
     shared = [w for w in here.model.classifiers[0].base_model.parameters() if w.requires_grad]
-    batches = {t: (pad(d.train[:8], here.tokens), torch.tensor(d.train_labels[:8])) for t, d in here.data.items()}
     before = {name: w.clone() for name, w in here.model.weights().items()}
     here.model.train()
-    found = pd.DataFrame(look_ahead.looked(here.model, shared, batches, 0.1)).set_index(["source", "target"])
+    found = pd.DataFrame(look_ahead.looked(here.model, shared, here.losses(), 0.1)).set_index(["source", "target"])
     assert here.model.training
     assert all(torch.equal(w, before[name]) for name, w in here.model.weights().items())
     assert all(w.grad is None for w in here.model.parameters())
     here.model.eval()
 
     def loss(task: str) -> torch.Tensor:
-        inputs, gold = batches[task]
-        return cross_entropy(here.model.logits(task, **inputs), gold)
+        data = here.data[task]
+        rows = np.random.default_rng(derived_seed(1, "look-ahead", task, "1")).permutation(len(data.train))[:8]
+        inputs = pad([data.train[i] for i in rows], here.tokens)
+        return cross_entropy(here.model.logits(task, **inputs), torch.tensor(data.train_labels[rows]))
 
-    slopes = {t: torch.autograd.grad(loss(t), shared) for t in batches}
-    for source in batches:
+    slopes = {t: torch.autograd.grad(loss(t), shared) for t in here.data}
+    for source in here.data:
         with torch.no_grad():
             for w, g in zip(shared, slopes[source], strict=True):
                 w -= 0.1 * g
-            after = {t: float(loss(t)) for t in batches}
+            after = {t: float(loss(t)) for t in here.data}
             for w, g in zip(shared, slopes[source], strict=True):
                 w += 0.1 * g
-        for target in batches:
+        for target in here.data:
             line = found.loc[(source, target)]
-            assert line["before"] == pytest.approx(float(loss(target).detach()), rel=1e-5) and line["after"] == pytest.approx(after[target], rel=1e-5)
+            assert line["before"] == pytest.approx(float(loss(target).detach()), rel=1e-5)
+            assert line["after"] == pytest.approx(after[target], rel=1e-5)
             product = sum(float((a * b).sum()) for a, b in zip(slopes[source], slopes[target], strict=True))
             assert line["product"] == pytest.approx(product, rel=1e-4, abs=1e-6)
     assert (found.loc[("a", "a"), "after"] < found.loc[("a", "a"), "before"]).all()
@@ -144,8 +154,7 @@ def test_looks_ahead_are_updates_by_one_task_alone_and_leave_the_weights_bit_equ
 
 def test_a_look_of_no_step_sees_no_change(here: Model) -> None:
     shared = list(here.model.classifiers[0].base_model.parameters())
-    batches = {t: (pad(d.train[:8], here.tokens), torch.tensor(d.train_labels[:8])) for t, d in here.data.items()}
-    assert all(line["before"] == line["after"] for line in look_ahead.looked(here.model, shared, batches, 0.0))
+    assert all(line["before"] == line["after"] for line in look_ahead.looked(here.model, shared, here.losses(), 0.0))
 
 
 def test_extras_change_no_number_of_a_fit_and_are_written_at_the_epoch_best_by_log_loss(
@@ -178,9 +187,10 @@ def test_extras_change_no_number_of_a_fit_and_are_written_at_the_epoch_best_by_l
 
 
 @pytest.mark.parametrize("extra", ["fisher", "projected", "looks"])
-def test_an_encoder_that_is_not_trained_has_no_gradients(
-    extra: str, tasks: dict[str, Task], settings: Callable[..., Settings], tmp_path: Path
+def test_an_encoder_that_is_not_trained_has_no_gradients_which_is_told_before_training(
+    extra: str, tasks: dict[str, Task], settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cotrain.training.trainer.run", lambda *_, **__: pytest.fail("it was trained"))
     with pytest.raises(InputError, match="this encoder has none: its layers are of another kind, or the study has tuning: heads"):
         train([Group.of(tasks)], tasks, settings(tuning="heads"), [1], tmp_path, Options(workers=1, extras=(extra,)))
     assert not [f for f in tmp_path.iterdir() if f.name != "tracking"]
@@ -190,6 +200,49 @@ def test_no_room_for_gradients_is_told_with_what_they_need(
     tasks: dict[str, Task], settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gradients, "_free", lambda: 1000.0)
+    monkeypatch.setattr("cotrain.training.trainer.run", lambda *_, **__: pytest.fail("it was trained"))
     for extra in ("fisher", "looks"):
         with pytest.raises(InputError, match=r"needs 0\.0 GiB for gradients, there are 0\.0 GiB; take a smaller encoder"):
             train([Group.of(tasks)], tasks, settings(epochs=1), [1], tmp_path, Options(workers=1, extras=(extra,)))
+
+
+def test_a_layer_that_reads_what_all_rows_have_in_common_is_refused_by_name() -> None:
+    """As the projections of relative positions of DeBERTa are, whose input has one row, or of Longformer, whose rows come second."""
+    rows, tokens, width = 8, 4, 16
+    for given in ((1, tokens, width), (tokens, rows, width), (rows, tokens + 1, width), (rows, 2, tokens, width)):
+        kept = {"encoder.query": [(torch.ones(rows, tokens, width), torch.ones(1)), (torch.ones(given), torch.ones(1))]}
+        with pytest.raises(
+            InputError, match=r"encoder\.query of this encoder reads what all rows have in common, or has them in another order"
+        ):
+            gradients._refuse_shared(kept, rows, tokens)
+    well = [(torch.ones(rows, tokens, width), torch.ones(1)), (torch.ones(rows, width), torch.ones(1))]
+    gradients._refuse_shared({"encoder.query": well}, rows, tokens)
+
+
+def test_margins_are_those_without_class_weights(tasks: dict[str, Task], settings: Callable[..., Settings], tmp_path: Path) -> None:
+    few = tasks["a"].rows[(tasks["a"].rows["label"] != "z") | (tasks["a"].rows.index % 4 == 0)].reset_index(drop=True)
+    skewed, how = {"a": Task("a", tasks["a"].labels, few)}, settings(class_weights="balanced")
+    [fit] = train([Group.of(["a"])], skewed, how, [1], tmp_path, Options(workers=1, extras=("projected",)))
+    file = ledger.extra(fit, "projected")
+    block = fit.blocks["a", "dev"]
+    p = np.exp2(fit.unweighted("a", block.at(int(file.stem)))[np.arange(len(block.gold)), block.gold].astype(float))
+    assert fit.class_weights and load_file(file)["a/dev/margins"] == pytest.approx(np.log(p / (1 - p)), abs=1e-3)
+
+
+@pytest.mark.parametrize("at", ["at_step", "at_epoch"])
+def test_want_of_memory_of_an_extra_is_told_as_its_own_and_the_fit_is_no_failed_one(
+    at: str, tasks: dict[str, Task], settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Large(Extra):
+        pass
+
+    def fails(self: Large, *_: object) -> None:
+        raise MemoryError
+
+    setattr(Large, at, fails)
+    monkeypatch.setattr("cotrain.training.worker.choose", lambda *_: Large)
+    with pytest.raises(InputError, match="there is no memory for the extra Large beside the fit; train without it"):
+        train([Group.of(tasks)], tasks, settings(epochs=1), [1], tmp_path, Options(workers=1, extras=("fisher",)))
+    monkeypatch.undo()
+    [fit] = train([Group.of(tasks)], tasks, settings(epochs=1), [1], tmp_path, Options(workers=1))
+    assert not fit.failed

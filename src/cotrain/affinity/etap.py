@@ -10,7 +10,7 @@ import pandas as pd
 
 from cotrain.affinity import losses, surrogate
 from cotrain.affinity.method import TRAINED, Found, Ground, Method, pairs
-from cotrain.affinity.tag import EXTRA, joint, looks
+from cotrain.affinity.tag import EXTRA, joint, looks, rows
 from cotrain.errors import InputError
 from cotrain.training.group import Group
 
@@ -50,15 +50,16 @@ def relate(ground: Ground) -> Found:
     predict = predictor(names, score, lines)
     return Found(
         pairs(names, lambda target, helper: predict(target, [helper]), directed=True), "gain, share of NLL_null, predicted",
-        len(seen) // len(names),
+        rows(ground, seen),
     )  # fmt: skip
 
 
 def agreement(table: pd.DataFrame) -> dict[tuple[str, str], float]:
     """Return (target, helper) to the mean over looks of the cosine of their gradients, from ``tag.looks``."""
-    own = table[table["source"] == table["target"]].set_index(["update", "source"])["product"].groupby(level=[0, 1]).mean()
+    own = table[table["source"] == table["target"]].set_index(["seed", "update", "source"])["product"]
     norm = own.clip(lower=1e-300).pow(0.5)
-    cosine = table["product"] / [norm[u, a] * norm[u, b] for u, a, b in zip(table["update"], table["source"], table["target"], strict=True)]
+    at = table[["seed", "update", "source", "target"]].itertuples(index=False)
+    cosine = table["product"] / [norm[s, u, a] * norm[s, u, b] for s, u, a, b in at]
     mean = cosine.groupby([table["target"], table["source"]]).mean()
     return {(str(target), str(source)): float(value) for (target, source), value in zip(mean.index, mean, strict=True)}
 

@@ -55,6 +55,7 @@ def relate(ground: Ground) -> Found:
     """
     options, names = ground.options, ground.names
     value = {t: dict.fromkeys([o for o in names if o != t], 0.0) for t in names}
+    nulls = {task: _null(ground, task) for task in names}
     every = _at_joint(ground) if groups(names, options) else [_at_base(ground)]
     passes = 0
     for found in every:
@@ -64,10 +65,9 @@ def relate(ground: Ground) -> Found:
         sets = drawn(names, options["size"], options["subsets"], options["draw"])
         losses = {s: estimate(scaled, s, ridge) for s in [*((t,) for t in names), *sets]}
         for target in names:
-            null = _null(ground, target)
             for helper in value[target]:
                 both = [losses[(target,)][target] - losses[s][target] for s in sets if target in s and helper in s]
-                value[target][helper] += float(np.mean(both)) / null / len(every)
+                value[target][helper] += float(np.mean(both)) / nulls[target] / len(every)
     return Found(pairs(names, lambda t, h: value[t][h], directed=True), "gain, share of NLL_null, estimated", passes)
 
 
@@ -75,12 +75,12 @@ def estimate(projections: Projections, subset: Sequence[str], ridge: float) -> d
     """Return the loss in bits on dev of each task of ``subset`` if the shared weights were trained on its training rows.
 
     To first order the margin of a row becomes h + g·z, where z is what training adds to the weights, seen through the projection:
-    z minimises the mean over tasks of the mean of log(1 + exp(−h − g·z)) plus ridge/2·|z|².
+    z minimises the mean over all training rows of log(1 + exp(−h − g·z)) plus ridge/2·|z|². Rows weigh alike, as in training that takes
+    each once in an epoch.
     """
-    weights = np.concatenate([np.full(len(r.margins), 1 / len(r.margins) / len(subset)) for r in (projections[t, "train"] for t in subset)])
     margins = np.concatenate([projections[t, "train"].margins for t in subset])
     gradients = np.concatenate([projections[t, "train"].gradients for t in subset])
-    z = solved(margins, gradients, weights, ridge)
+    z = solved(margins, gradients, np.full(len(margins), 1 / len(margins)), ridge)
     return {t: float(np.logaddexp(0, -(d.margins + d.gradients @ z)).mean() / np.log(2)) for t in subset for d in [projections[t, "dev"]]}
 
 
@@ -113,7 +113,8 @@ def best_ridge(projections: Projections, names: Sequence[str]) -> float:
 
 def drawn(names: Sequence[str], size: int, number: int, seed: int) -> list[tuple[str, ...]]:
     """Return ``number`` different random subsets of ``size``, and those pairs that are in none; all where there are no more."""
-    names, size = sorted(names), min(size, len(names))
+    # of all tasks at once every helper would have the same value
+    names, size = sorted(names), min(size, len(names) - 1)
     if comb(len(names), size) <= number:
         return list(combinations(names, size))
     random = np.random.default_rng(seed)

@@ -66,7 +66,7 @@ class Ground:
 
 
 class Found(NamedTuple):
-    """What a method found: columns ``target``, ``helper``, ``value`` (higher: train together), the unit, passes of gradients.
+    """What a method found: columns ``target``, ``helper``, ``value`` (higher: train together), the unit, rows whose gradients were taken.
 
     Further ``PAIR_COLUMNS`` are kept; where ``p`` is among them the moments of PVI are those of the values.
     """

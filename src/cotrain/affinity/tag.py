@@ -21,12 +21,13 @@ def joint(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
 
 
 def looks(ground: Ground) -> pd.DataFrame:
-    """Return the looks ahead of the joint fits of all seeds, as the extra ``looks`` wrote them, under one another.
+    """Return the looks ahead of the joint fits, as the extra ``looks`` wrote them, with a column ``seed``.
 
     Raises:
         InputError: a fit that was too short to have one.
     """
-    found = [pd.read_parquet(ledger.extra(fit, EXTRA, "looks.parquet")) for fit in ground.fits(joint(ground.names, {}))]
+    fits = ground.fits(joint(ground.names, {}))
+    found = [pd.read_parquet(ledger.extra(fit, EXTRA, "looks.parquet")).assign(seed=fit.seed) for fit in fits]
     table = pd.concat(found, ignore_index=True)
     if not len(table):
         raise InputError("the joint fit made no update at a learning rate above 0 at which to look ahead; train it longer")
@@ -37,8 +38,14 @@ def relate(ground: Ground) -> Found:
     """Return Z_{i→j} = 1 − L_j(θ_s − η∇L_i, θ_j)/L_j(θ_s, θ_j) of target j and helper i, mean over looks and seeds."""
     table = looks(ground)
     value = (1 - table["after"] / table["before"]).groupby([table["target"], table["source"]]).mean()
-    number = len(table) // len(ground.names)
-    return Found(pairs(ground.names, lambda target, helper: float(value[target, helper]), directed=True), "share of loss", number)
+    return Found(
+        pairs(ground.names, lambda target, helper: float(value[target, helper]), directed=True), "share of loss", rows(ground, table)
+    )
+
+
+def rows(ground: Ground, table: pd.DataFrame) -> int:
+    """Return of how many rows gradients were taken for looks: a batch of each task at each."""
+    return len(table) // len(ground.names) * ground.settings().batch_size
 
 
 METHOD = Method(

@@ -101,7 +101,7 @@ def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
 
     def fits(groups: Sequence[Group]) -> list[Fit]:
         there = data.fits(study, groups, one.seeds)
-        _refuse_missing(study, one, there)
+        _refuse_missing(study, one, groups, there)
         used.update("".join(sorted(fit.key for fit in there)).encode())
         return there
 
@@ -130,10 +130,10 @@ def _gains(path: str | None) -> Any:
     return read_gains(path).table if path else None
 
 
-def _refuse_missing(study: Study, one: Chosen, there: Sequence[Fit]) -> None:
+def _refuse_missing(study: Study, one: Chosen, groups: Sequence[Group], there: Sequence[Fit]) -> None:
     """Refuse to go on without a fit that the method needs, with its extras, and say what makes it and how many it takes."""
     known = {(f.group, f.seed) for f in there if not (extras := one.groups.get(f.group, ())) or (f.path and not lacking(f.path, extras))}
-    missing = [data.name_of(g, seed) for g in one.groups for seed in one.seeds if (g, seed) not in known]
+    missing = [data.name_of(g, seed) for g in groups for seed in one.seeds if (g, seed) not in known]
     if missing:
         shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
         raise InputError(

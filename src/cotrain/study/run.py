@@ -70,6 +70,9 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     say(f"check: {len(study.tasks)} tasks, {len(checked['warnings'])} warnings")
     if times := steps.costly(study):
         say(times)
+    if study.resolved.by != "pvi":
+        # before the tasks alone are trained for their scores, so that what their fits leave for the method is written the first time
+        steps.refuse_failed(methods.train(study, methods.chosen(study, study.resolved.by), show))
     scores = steps.score(study, show)
     unlearned = scores.tasks.loc[scores.tasks["state"] != "ok", "task"].tolist()
     say(
@@ -78,7 +81,6 @@ def run(study: Study, show: steps.Show | None = None, say: Say = lambda line: No
     )
     steps.relate(study)
     if study.resolved.by != "pvi":
-        steps.refuse_failed(methods.train(study, methods.chosen(study, study.resolved.by), show))
         methods.relate(study, study.resolved.by)
     plans = steps.group(study)
     say(f"group: {_listed(plans)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,6 +19,7 @@ class Seen(NamedTuple):
         data: by member its token ids and labels (``evaluations.Data``).
         settings: effective ones.
         seed: of the fit.
+        rows_at_once: rows that there is memory for in training.
         folder: where the extra writes.
     """
 
@@ -27,7 +28,16 @@ class Seen(NamedTuple):
     data: Mapping[str, Any]
     settings: Settings
     seed: int
+    rows_at_once: int
     folder: Path
+
+    def head(self, task: str) -> Callable[..., Any]:
+        """Return the function from padded inputs to the logits of a task, without what class weights did to them (METHOD, section 1)."""
+        import torch
+
+        weights = self.data[task].class_weights
+        shift = -torch.log(torch.tensor(weights, device=self.model.device)) if weights else 0.0
+        return lambda **inputs: self.model.logits(task, **inputs).float() + shift
 
 
 class Extra:

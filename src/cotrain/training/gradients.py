@@ -17,11 +17,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cotrain.errors import InputError
-from cotrain.training.extras import Extra
+from cotrain.training.extras import Extra, Seen
 from cotrain.training.long import Row, shown
 from cotrain.training.sampling import derived_seed
 from cotrain.training.scoring import pad
-from cotrain.training.settings import Settings
 
 DIMENSIONS = 256
 """Of a random projection; Grad-TAG takes 200 to 400."""
@@ -75,6 +74,7 @@ def passes(logits: Any, layers: dict[str, nn.Linear], rows: Sequence[Row], gold:
         y = torch.from_numpy(gold[chosen]).to(device)
         with _kept(layers) as kept:
             found = logits(**inputs).float()
+            _refuse_shared(kept, len(chosen), inputs["input_ids"].shape[1])
             own = found.gather(1, y[:, None])[:, 0]
             others = found.scatter(1, y[:, None], -torch.inf) if of == "margin" else found
             values = own - others.logsumexp(dim=1)
@@ -85,7 +85,7 @@ def passes(logits: Any, layers: dict[str, nn.Linear], rows: Sequence[Row], gold:
         for (name, given, _), gradient in zip(uses, gradients, strict=True):
             if gradient is not None:
                 by_layer.setdefault(name, []).append((_tokenwise(given), _tokenwise(gradient)))
-        yield Passed(chosen, values.detach().double().cpu().numpy(), by_layer)
+        yield Passed(chosen, values.detach().cpu().double().numpy(), by_layer)
 
 
 @contextmanager
@@ -107,6 +107,20 @@ def _kept(layers: dict[str, nn.Linear]) -> Iterator[dict[str, list[tuple[torch.T
             handle.remove()
 
 
+def _refuse_shared(kept: dict[str, list[tuple[torch.Tensor, torch.Tensor]]], rows: int, length: int) -> None:
+    """Refuse layers that read something else than the rows one by one: then the gradient of a row is not to be seen there.
+
+    Raises:
+        InputError: a layer whose input is not (rows, width) or (rows, tokens, width).
+    """
+    for name, used in kept.items():
+        if any(len(given) != rows or (given.dim() == 3 and given.shape[1] not in (1, length)) or given.dim() > 3 for given, _ in used):
+            raise InputError(
+                f"methods that read gradients of rows need layers that read each row by itself; {name} of this encoder reads what all "
+                "rows have in common, or has them in another order"
+            )
+
+
 def _tokenwise(values: torch.Tensor) -> torch.Tensor:
     """Return (B, T, width) float32; what has no tokens, as what a pooler reads, counts as one."""
     return values.float().reshape(len(values), -1, values.shape[-1])
@@ -118,7 +132,9 @@ def room(needed: float, what: str, device: str) -> None:
     Raises:
         InputError: fewer bytes are free than ``needed``.
     """
-    free = float(torch.cuda.mem_get_info()[0]) if device == "cuda" else _free()
+    free = _free()
+    if device == "cuda":
+        free = float(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
     if needed > free:
         raise InputError(f"{what} needs {needed / 2**30:.1f} GiB for gradients, there are {free / 2**30:.1f} GiB; take a smaller encoder")
 
@@ -187,19 +203,23 @@ class Fisher(Extra):
 
     per_example: ClassVar[bool] = True
 
+    def __init__(self, seen: Seen) -> None:
+        super().__init__(seen)
+        layers = linears(seen.model.classifiers[0].base_model)
+        weights = sum(w.numel() for layer in layers.values() for w in layer.parameters())
+        tasks = 1 if seen.settings.device == "cuda" else len(seen.data)  # there one at a time
+        room(4.0 * tasks * weights, "Fisher information", seen.settings.device)
+
     def at_epoch(self, epoch: int, picked_by: Sequence[str]) -> None:
         """Write it, if this is the epoch."""
         if EPOCH_OF not in picked_by:
             return
         seen, layers = self.seen, linears(self.seen.model.classifiers[0].base_model)
-        device = seen.model.device
-        room(4.0 * sum(w.numel() for layer in layers.values() for w in layer.parameters()) * len(seen.data), "Fisher information", device)
         seen.model.eval()
         found: dict[str, torch.Tensor] = {}
         for task, data in seen.data.items():
-            head = _Head(seen.model, task)
-            size = seen.settings.batch_size if not self.per_example else _fewer(seen.settings)
-            of_task = fisher(head, layers, data.train, data.train_labels, seen.tokens, size, device, self.per_example)
+            size = _fewer(seen) if self.per_example else seen.settings.batch_size
+            of_task = fisher(seen.head(task), layers, data.train, data.train_labels, seen.tokens, size, seen.model.device, self.per_example)
             found |= {f"{task}/{name}": values.cpu().contiguous() for name, values in of_task.items()}
         save_file(found, seen.folder / f"{epoch}.safetensors")
 
@@ -213,6 +233,10 @@ class FisherOfBatches(Fisher):
 class Projected(Extra):
     """Margins and projected gradients of the rows of train and dev at the epoch best by log-loss: TASK/SPLIT/margins, …/gradients."""
 
+    def __init__(self, seen: Seen) -> None:
+        super().__init__(seen)
+        linears(seen.model.classifiers[0].base_model)
+
     def at_epoch(self, epoch: int, picked_by: Sequence[str]) -> None:
         """Write them, if this is the epoch."""
         if EPOCH_OF not in picked_by:
@@ -222,23 +246,12 @@ class Projected(Extra):
         found = dict[str, torch.Tensor]()
         for task, data in seen.data.items():
             for split, rows, gold in (("train", data.train, data.train_labels), ("dev", data.dev, data.dev_labels)):
-                made = projected(_Head(seen.model, task), layers, rows, gold, seen.tokens, _fewer(seen.settings), seen.model.device)
+                made = projected(seen.head(task), layers, rows, gold, seen.tokens, _fewer(seen), seen.model.device)
                 for name, values in zip(("margins", "gradients"), made, strict=True):
                     found[f"{task}/{split}/{name}"] = torch.from_numpy(values)
         save_file(found, seen.folder / f"{epoch}.safetensors")
 
 
-def _fewer(settings: Settings) -> int:
-    """Return how many rows go at once where it changes nothing: half a batch takes about the memory of a training step."""
-    return max(1, settings.batch_size // 2)
-
-
-class _Head:
-    """The logits of one task of a shared model, as a function of padded inputs."""
-
-    def __init__(self, model: Any, task: str) -> None:
-        self.model, self.task = model, task
-
-    def __call__(self, **inputs: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.model.logits(self.task, **inputs)
-        return found
+def _fewer(seen: Seen) -> int:
+    """Return how many rows go at once where it changes nothing: half of what trains at once takes about the memory of a training step."""
+    return max(1, seen.rows_at_once // 2)

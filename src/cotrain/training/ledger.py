@@ -122,8 +122,11 @@ def extra(fit: Fit, name: str, file: str = "*.safetensors") -> Path:
         InputError: it is not there, or a file of the fit is damaged.
     """
     found = sorted((fit.path / "extras" / name).glob(file)) if fit.path else []
-    if not found:
-        raise InputError(f"fit {fit.group.name} seed {fit.seed} has no {file} of the extra '{name}'; train it with that extra")
+    if len(found) != 1:
+        raise InputError(
+            f"fit {fit.group.name} seed {fit.seed} has {'no' if not found else 'more than one'} {file} of the extra '{name}'; "
+            "train it with that extra"
+        )
     assert fit.path
     if wrong := damage(fit.path, extras=True):
         raise InputError(f"fit {fit.group.name} seed {fit.seed}: {wrong}; remove its folder {fit.path} and train it again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,8 +40,8 @@ class LookAhead(Extra):
     def at_step(self, updates: int, learning_rate: float) -> None:
         """Look ahead after the first of every ten updates, so that a short fit has a look too."""
         if (updates - 1) % EVERY == 0 and learning_rate > 0:
-            batches = {task: self._batch(task, data, updates) for task, data in self.seen.data.items()}
-            self.lines += [{"update": updates, **line} for line in looked(self.seen.model, self._shared(), batches, learning_rate)]
+            losses = {task: self._loss(task, data, updates) for task, data in self.seen.data.items()}
+            self.lines += [{"update": updates, **line} for line in looked(self.seen.model, self._shared(), losses, learning_rate)]
 
     def at_epoch(self, epoch: int, picked_by: Sequence[str]) -> None:
         """Write what was seen."""
@@ -51,44 +51,48 @@ class LookAhead(Extra):
         """Return the weights of the encoder that are trained; during training not those that were there before."""
         return [w for w in self.seen.model.classifiers[0].base_model.parameters() if w.requires_grad]
 
-    def _batch(self, task: str, data: Data, updates: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Return the padded inputs and labels of random training rows; they follow the name of the task and the update."""
+    def _loss(self, task: str, data: Data, updates: int) -> Callable[[], torch.Tensor]:
+        """Return the loss that is trained on random rows of a task, as a function; the rows follow the name of the task and the update."""
         random = np.random.default_rng(derived_seed(self.seen.seed, "look-ahead", task, str(updates)))
-        rows = random.permutation(len(data.train))[: self.seen.settings.batch_size]
+        rows = random.permutation(len(data.train))[: min(self.seen.settings.batch_size, self.seen.rows_at_once)]
         device = self.seen.model.device
-        inputs = {k: v.to(device) for k, v in pad([shown(data.train[i], 0) for i in rows], self.seen.tokens).items()}
-        return inputs, torch.from_numpy(data.train_labels[rows]).to(device)
+        inputs = {k: v.to(device) for k, v in pad([shown(data.train[i], updates) for i in rows], self.seen.tokens).items()}
+        gold = torch.from_numpy(data.train_labels[rows])
+        weights = torch.tensor(data.class_weights, dtype=torch.float64) if data.class_weights else None
+        # a step can change a loss by less than float32 tells
+        return lambda: cross_entropy(self.seen.model.logits(task, **inputs).cpu().double(), gold, weights)
 
 
-def looked(model: Any, shared: Sequence[torch.Tensor], batches: dict[str, tuple[dict[str, torch.Tensor], torch.Tensor]],
-           step: float) -> list[dict[str, Any]]:  # fmt: skip
+def looked(
+    model: Any, shared: Sequence[torch.Tensor], losses: Mapping[str, Callable[[], torch.Tensor]], step: float
+) -> list[dict[str, Any]]:
     """Return source, target, loss before and after, and product of gradients of all ordered pairs of tasks; without dropout.
 
     The weights are afterwards what they were, bit by bit.
 
     Args:
         shared: the weights that a source updates; the heads stay.
+        losses: of each task at the present weights.
         step: η.
     """
     was = model.training
     model.eval()
-    before, gradients = {}, {}
-    for task, (inputs, gold) in batches.items():
-        loss = cross_entropy(model.logits(task, **inputs).float(), gold)
-        # a tuple even where a weight is not reached: the pooler of another architecture's head
-        found = torch.autograd.grad(loss, shared, allow_unused=True)
+    before, gradients = dict[str, float](), dict[str, list[torch.Tensor]]()
+    for task, loss in losses.items():
+        now = loss()
+        # a weight that no head reads, as a pooler of another architecture, has none
+        found = torch.autograd.grad(now, shared, allow_unused=True)
         gradients[task] = [torch.zeros_like(w) if g is None else g for w, g in zip(shared, found, strict=True)]
-        before[task] = float(loss.detach())
+        before[task] = float(now.detach())
     lines = []
     with torch.no_grad():
         own = [w.clone() for w in shared]
         for source, gradient in gradients.items():
             for weight, value, g in zip(shared, own, gradient, strict=True):
                 weight.copy_(value - step * g)
-            for target, (inputs, gold) in batches.items():
-                after = float(cross_entropy(model.logits(target, **inputs).float(), gold))
+            for target, loss in losses.items():
                 product = sum(float((a * b).sum()) for a, b in zip(gradient, gradients[target], strict=True))
-                lines.append({"source": source, "target": target, "before": before[target], "after": after, "product": product})
+                lines.append({"source": source, "target": target, "before": before[target], "after": float(loss()), "product": product})
         for weight, value in zip(shared, own, strict=True):
             weight.copy_(value)
     model.train(was)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cotrain.choose import choose, unknown
+from cotrain.choose import choose, not_imported, unknown
 from cotrain.errors import InputError
 from cotrain.tasks.task import Split, Task
 from cotrain.training.fit import Block, Fit
@@ -152,8 +152,8 @@ def _found(trainer: str) -> tuple[Trainer, str]:
     if there and _read.get(module) != digest:
         try:
             importlib.reload(sys.modules[module])
-        except ImportError as error:
-            raise InputError(f"trainer '{name}' cannot be imported: {error}. It should be my_module:my_function") from error
+        except Exception as error:
+            raise InputError(not_imported("trainer", name, error)) from error
         function = choose("trainer", name, {})
     _read[module] = digest
     if pin not in ("", digest):

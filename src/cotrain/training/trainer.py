@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from cotrain.errors import InputError
 from cotrain.training.budget import Budget
 from cotrain.training.checkpoints import STATE, WEIGHTS, Checkpoints
 from cotrain.training.evaluations import Data, Diverged, Evaluations, Record, Stream, streams
@@ -114,9 +115,25 @@ def _whole(extras: Sequence[Extra], model: SharedClassifier, narrow: Narrow | No
     def observe(epoch: int, picked_by: list[str]) -> None:
         with widened(model, narrow, epoch):
             for extra in extras:
-                extra.at_epoch(epoch, picked_by)
+                with _room_for(extra):
+                    extra.at_epoch(epoch, picked_by)
 
     return observe
+
+
+@contextmanager
+def _room_for(extra: Extra) -> Iterator[None]:
+    """Tell want of memory of an extra as its own: the fit is as good without it, and training it in smaller parts would change it."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        try:
+            _why(error)
+        except OutOfMemory:
+            name = type(extra).__name__
+            raise InputError(
+                f"there is no memory for the extra {name} beside the fit; train without it, or give a smaller batch_size"
+            ) from error
 
 
 def _why(error: BaseException) -> str:
@@ -302,7 +319,8 @@ class _AtEpochEnds(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any) -> None:
         """Let extras look on between two updates."""
         for extra in self.extras:
-            extra.at_step(state.global_step, lr_scheduler.get_last_lr()[0])
+            with _room_for(extra):
+                extra.at_step(state.global_step, lr_scheduler.get_last_lr()[0])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Evaluate, unless the last evaluation was too few updates ago."""

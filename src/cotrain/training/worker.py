@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -214,7 +215,7 @@ def _trained(job: Job, data: Mapping[str, Any], folder: Path, kept: Path | None)
     rows, about = settings.batch_size, manifest(settings)
     while True:
         model = build(_here["base"], {t: tasks[t].labels for t in data}, job.seed, settings.tuning, settings.lora_rank)
-        extras = _extras(job, model, data, folder)
+        extras = _extras(job, model, data, rows, folder)
         if any(extra.steps for extra in extras):
             kept = None
         watch = trainer.Watch(
@@ -245,15 +246,16 @@ def _free(device: str) -> None:
     _give_back()
 
 
-def _extras(job: Job, model: Any, data: Mapping[str, Any], folder: Path) -> list[Any]:
-    """Return the extras that a fit should leave, each with its own folder."""
+def _extras(job: Job, model: Any, data: Mapping[str, Any], rows: int, folder: Path) -> list[Any]:
+    """Return the extras that a fit should leave, each with its own folder; what an earlier try left is gone."""
     from cotrain.training.extras import Seen
 
+    shutil.rmtree(folder / "extras", ignore_errors=True)
     found = []
     for name in job.extras:
         inside = folder / "extras" / name
         inside.mkdir(parents=True, exist_ok=True)
-        found.append(choose("extra of a fit", name, EXTRAS)(Seen(model, _here["tokens"], data, _here["settings"], job.seed, inside)))
+        found.append(choose("extra of a fit", name, EXTRAS)(Seen(model, _here["tokens"], data, _here["settings"], job.seed, rows, inside)))
     return found
 
 
