@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PAIRS = 40
 """Pairs of tasks that are shown; the table in the run folder holds all."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def scores(scored: Scores, truth_bits: Mapping[str, float] | None = None) -> None:
@@ -85,8 +86,9 @@ def _valued(related: Affinity) -> None:
 
     pairs, states = related.pairs.sort_values("value", ascending=False, kind="stable"), related.tasks.set_index("task")["state"]
     directed = len(pairs) == len(states) * (len(states) - 1)
+    power = _thousandths(pairs["value"].abs().max())
     lines = [
-        row(Cell(pair["target"], "strong"), pair["helper"], number(pair["value"], sign=True))
+        row(Cell(pair["target"], "strong"), pair["helper"], number(pair["value"] * 1000**power, sign=True))
         for pair in pairs.head(PAIRS).to_dict("records")
     ]
     cost = related.cost
@@ -98,9 +100,22 @@ def _valued(related: Affinity) -> None:
         note = f"{related.method} sees {SEES[named(related.method).sees]}. {note}"
     if len(pairs) > PAIRS:
         note += f" {PAIRS} of {count(len(pairs))} lines; all are in affinity/{related.method}/pairs.parquet."
-    columns = ("target", "helper", f"#{pairs['unit'].iloc[0]}") if directed else ("task", "task", f"#{pairs['unit'].iloc[0]}")
+    unit = f"#{pairs['unit'].iloc[0]}" + (f", 10{str(-3 * power).translate(_RAISED)}" if power else "")
+    columns = ("target", "helper", unit) if directed else ("task", "task", unit)
     write(Table(columns, tuple(lines), f"Pairs by {related.method}, the highest first", note))
     bullets((f"{task} is {state.replace('_', ' ')} and stands alone" for task, state in states.items() if state != "ok"), "warn")
+
+
+def _thousandths(largest: float) -> int:
+    """Return how often values are multiplied by 1,000 so that three digits after the point tell the largest.
+
+    >>> [_thousandths(value) for value in (0.5, 0.01, 0.004, 2e-5, 0.0)]
+    [0, 0, 1, 1, 0]
+    """
+    power = 0
+    while 0 < largest * 1000**power < 0.01 and power < 4:
+        power += 1
+    return power
 
 
 def truth(related: Affinity, bits: Mapping[str, float]) -> None:
