@@ -190,6 +190,7 @@ def test_a_run_that_is_killed_at_ten_moments_sends_no_answered_prompt_again(serv
         assert not on_disk & set(asked[run])
         killed += 0 < len(on_disk) < n
     assert killed == 10
-    assert len(toy.asked) <= n + 10 * 4
+    # lost with each kill at most: four under way, and as many that were answered and were not written yet
+    assert len(toy.asked) <= n + 10 * 8
     done = Journal(file)
     assert all((reply := done.find(key)) and reply.option == i % 3 for key, i in keys.items())

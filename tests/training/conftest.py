@@ -110,7 +110,7 @@ def trained() -> Callable[..., Any]:
             data = {m.task: worker.data_of(m) for m in group.members}
             model = build(worker._here["base"], {t: tasks[t].labels for t in data}, seed, settings.tuning, settings.lora_rank)
             plan = plan or budget(settings, {name: len(rows) for name, rows in inputs(group, tasks).items()}, None)
-            seen = Seen(model, worker._here["tokens"], data, settings, seed, Path())
+            seen = Seen(model, worker._here["tokens"], data, settings, seed, rows or settings.batch_size, Path())
             watch = Watch([Observed(seen)] if at_epoch else (), checkpoints and checkpoints.folder.parent, checkpoints)
             record, failed = run(model, data, plan, worker._here["tokens"], settings, seed, together(group, tasks), watch, rows)
         finally:
