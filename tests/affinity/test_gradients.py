@@ -27,16 +27,16 @@ def world(random: np.random.Generator, directions: dict[str, np.ndarray], n: int
 
 def test_the_regression_is_the_minimum_that_a_general_optimiser_finds() -> None:
     random = np.random.default_rng(0)
-    margins, gradients, weights = random.normal(size=80), random.normal(size=(80, 6)), random.dirichlet(np.ones(80))
+    margins, gradients = random.normal(size=80), random.normal(size=(80, 6))
 
     def loss(z: np.ndarray) -> float:
-        return float(weights @ np.log1p(np.exp(-(margins + gradients @ z))) + 0.05 * z @ z)
+        return float(np.log1p(np.exp(-(margins + gradients @ z))).mean() + 0.05 * z @ z)
 
-    assert solved(margins, gradients, weights, 0.1) == pytest.approx(minimize(loss, np.zeros(6), tol=1e-12).x, abs=1e-4)
+    assert solved(margins, gradients, 0.1) == pytest.approx(minimize(loss, np.zeros(6), tol=1e-12).x, abs=1e-4)
 
 
 def test_rows_that_can_be_told_apart_perfectly_still_have_a_minimum() -> None:
-    z = solved(np.full(20, -3.0), np.eye(20), np.full(20, 1 / 20), 1e-4)
+    z = solved(np.full(20, -3.0), np.eye(20), 1e-4)
     assert np.isfinite(z).all() and (z > 3).all()
 
 

@@ -80,22 +80,22 @@ def estimate(projections: Projections, subset: Sequence[str], ridge: float) -> d
     """
     margins = np.concatenate([projections[t, "train"].margins for t in subset])
     gradients = np.concatenate([projections[t, "train"].gradients for t in subset])
-    z = solved(margins, gradients, np.full(len(margins), 1 / len(margins)), ridge)
+    z = solved(margins, gradients, ridge)
     return {t: float(np.logaddexp(0, -(d.margins + d.gradients @ z)).mean() / np.log(2)) for t in subset for d in [projections[t, "dev"]]}
 
 
-def solved(margins: np.ndarray, gradients: np.ndarray, weights: np.ndarray, ridge: float) -> np.ndarray:
-    """Return (d,) the minimum over z of Σ weights·log(1 + exp(−margins − gradients·z)) + ridge/2·|z|², by Newton steps."""
-    z = np.zeros(gradients.shape[1])
+def solved(margins: np.ndarray, gradients: np.ndarray, ridge: float) -> np.ndarray:
+    """Return (d,) the minimum over z of the mean of log(1 + exp(−margins − gradients·z)) plus ridge/2·|z|², by Newton steps."""
+    n, z = len(margins), np.zeros(gradients.shape[1])
 
     def loss(at: np.ndarray) -> float:
-        return float(weights @ np.logaddexp(0, -(margins + gradients @ at)) + ridge / 2 * at @ at)
+        return float(np.logaddexp(0, -(margins + gradients @ at)).mean() + ridge / 2 * at @ at)
 
     now = loss(z)
     for _ in range(_MOST):
         wrong = 1 / (1 + np.exp(np.clip(margins + gradients @ z, -500, 500)))  # 1 − p(gold label)
-        slope = -(weights * wrong) @ gradients + ridge * z
-        curve = (gradients.T * (weights * wrong * (1 - wrong))) @ gradients + ridge * np.eye(len(z))
+        slope = ridge * z - wrong @ gradients / n
+        curve = (gradients.T * (wrong * (1 - wrong))) @ gradients / n + ridge * np.eye(len(z))
         step = np.linalg.solve(curve, slope)
         size = 1.0
         while (next_loss := loss(z - size * step)) > now and size > 1e-6:

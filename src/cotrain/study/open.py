@@ -49,8 +49,7 @@ def open_study(
         folder = out or Path("runs") / resolved.name
     if out and path.is_dir() and out.resolve() != path.resolve():
         raise InputError(f"{path} is the folder of a run; its results stay there: leave out --out")
-    known = (folder / STUDY).is_file()
-    before = of_run(folder).shared_fits if known else ""
+    before = of_run(folder).shared_fits if (folder / STUDY).is_file() else ""
     resolved = replace(resolved, shared_fits=str(fits.absolute()) if fits else before)
     private = [source.name for source in resolved.sources if source.private]
     if resolved.shared_fits and private:
