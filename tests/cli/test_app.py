@@ -88,6 +88,7 @@ def test_a_misspelt_command_and_option_get_a_suggestion(cotrain: Any) -> None:
         (("relate", "{}", "--group-test", "anovva"), "anova"),
         (("train", "{}", "--for", "model"), "models"),
         (("train", "{}", "aple+birch"), "apple"),
+        (("train", "{}", "apple@aple+birch"), "apple"),
         (("compare", "{}", "--metric", "makro_f1"), "macro_f1"),
         (("compare", "{}", "--goal", "bettr"), "better"),
         (("compare", "{}", "--select", "lst"), "last"),
@@ -137,6 +138,18 @@ def test_a_verb_before_its_time_says_which_comes_first(cotrain: Any, study: Stud
 
 def test_groups_and_a_purpose_exclude_each_other(cotrain: Any, study: Study) -> None:
     assert cotrain("train", study.path, "apple", "--for", "models").code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("apple", "--seeds", "7,x"), "a seed should be a whole number between 0 and 4294967295, found 'x'"),
+        (("--seeds", "7"), "--seeds are of groups that are named"),
+    ],
+)
+def test_seeds_are_numbers_and_of_groups(cotrain: Any, study: Study, given: tuple[str, ...], words: str) -> None:
+    said = cotrain("train", study.path, *given)
+    assert said.code == 2 and words in said.err
 
 
 def test_init_overwrites_nothing(cotrain: Any, study_file: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 from cotrain import load, open_study
 from cotrain.errors import InputError
 from cotrain.evaluation.thresholds import threshold
+from cotrain.study import data
 from cotrain.study.models import models, ranked
 from cotrain.study.study import Study
+from cotrain.training.group import Group
 from cotrain.training.models import made_of
 
 
@@ -115,3 +117,17 @@ def test_the_command_says_what_is_kept(study: Study, monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit):
         main()
     assert "it belongs to --for models" in capsys.readouterr().err
+
+
+def test_the_command_trains_controls_of_a_pair_at_seeds_of_ones_own(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cotrain.cli import main
+
+    pair = "letters+reports"
+    for alone in ("letters", "reports"):
+        monkeypatch.setattr("sys.argv", ["cotrain", "train", str(study.path), pair, f"{alone}@{pair}", "--seeds", "71, 71"])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert not left.value.code
+    there, alone, other = (data.fits(study, [Group.parse(name)], [71])[0] for name in (pair, f"letters@{pair}", f"reports@{pair}"))
+    assert there.updates == alone.updates == other.updates
+    assert not data.fits(study, [Group.of(["letters"])], [71])

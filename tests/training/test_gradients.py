@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from torch.nn.functional import cross_entropy
 
 from cotrain import Group, InputError, Task
+from cotrain.affinity import at_base
 from cotrain.training import encoder, gradients, ledger, look_ahead, worker
 from cotrain.training.extras import Extra, Seen
 from cotrain.training.model import SharedClassifier, build
@@ -201,7 +202,9 @@ def test_no_room_for_gradients_is_told_with_what_they_need(
 ) -> None:
     monkeypatch.setattr(gradients, "_free", lambda: 1000.0)
     monkeypatch.setattr("cotrain.training.trainer.run", lambda *_, **__: pytest.fail("it was trained"))
-    for extra in ("fisher", "looks"):
+    with pytest.raises(InputError, match=r"a random projection needs 0\.0 GiB"):
+        at_base.projections(tasks, settings())
+    for extra in ("fisher", "looks", "projected"):
         with pytest.raises(InputError, match=r"needs 0\.0 GiB for gradients, there are 0\.0 GiB; take a smaller encoder"):
             train([Group.of(tasks)], tasks, settings(epochs=1), [1], tmp_path, Options(workers=1, extras=(extra,)))
 

@@ -13,7 +13,7 @@ from cotrain.pvi.probe import fitted, strength
 from cotrain.tasks.task import SPLITS, Task
 from cotrain.training import encoder
 from cotrain.training.frozen import features
-from cotrain.training.gradients import linears, projected
+from cotrain.training.gradients import linears, projected, room_for_projections
 from cotrain.training.model import load_base
 from cotrain.training.settings import Settings
 from cotrain.training.train import effective
@@ -23,7 +23,7 @@ def projections(tasks: Mapping[str, Task], settings: Settings) -> dict[tuple[str
     """Return by task and split (train, dev) the (n,) margins and (n, d) projected gradients of its rows.
 
     Raises:
-        InputError: an encoder that cannot be used, or without linear layers.
+        InputError: an encoder that cannot be used, or without linear layers; no memory for the projections.
     """
     how = effective(settings)
     path = encoder.folder(how.model)
@@ -31,6 +31,7 @@ def projections(tasks: Mapping[str, Task], settings: Settings) -> dict[tuple[str
     read = features(tasks, settings, ("train",))
     base = load_base(path, how.attention, how.special_tokens).model.base_model.to(how.device).eval()
     layers = linears(base)
+    room_for_projections(layers, sum(len(task.split(split)) for task in tasks.values() for split in SPLITS[:2]), how.device)
     found = {}
     for name, task in tasks.items():
         x, y = read[name, "train"], task.gold("train")

@@ -1,4 +1,4 @@
-"""What a person gives on the command line: names joined by commas, and pairs such as TASK=DIR."""
+"""What a person gives on the command line: names and seeds joined by commas, and pairs such as TASK=DIR."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ def names(given: str | None) -> list[str]:
     ['cb', 'rte']
     """
     return [name.strip() for name in (given or "").split(",") if name.strip()]
+
+
+def seeds(given: str | None) -> list[int]:
+    """Return the seeds of ``11, 12``, each once.
+
+    >>> seeds("11, 12")
+    [11, 12]
+
+    Raises:
+        InputError: every one that is no seed.
+    """
+    written = names(given)
+    if faults := [
+        f"--seeds: a seed should be a whole number between 0 and {2**32 - 1}, found '{one}'"
+        for one in written if not (one.isdecimal() and int(one) < 2**32)
+    ]:  # fmt: skip
+        raise InputError(dict.fromkeys(faults))
+    return list(dict.fromkeys(map(int, written)))
 
 
 def pairs(given: Iterable[str] | None, option: str, form: str, empty: bool = False) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cotrain.choose import unknown
-from cotrain.cli.given import names, pairs
+from cotrain.cli.given import names, pairs, seeds
 from cotrain.cli.machine import emit
 from cotrain.cli.opening import open_any, open_run
 from cotrain.cli.options import (
@@ -264,6 +264,9 @@ def train(
     keep: Annotated[
         str | None, typer.Option("--keep", help="Of --for models: of each group the seed that is best on dev, all, or none.")
     ] = None,
+    at: Annotated[
+        str | None, typer.Option("--seeds", metavar="A,B", help="Of groups that are named: other seeds than the study's, as 11,12.")
+    ] = None,
     workers: Workers = 0,
     executor: Executor = "",
 ) -> None:
@@ -281,6 +284,8 @@ def train(
         raise InputError("--for names what to train; leave out the groups")
     if keep and "models" not in wanted:
         raise InputError("--keep says which models are kept; it belongs to --for models")
+    if at is not None and not groups:
+        raise InputError("--seeds are of groups that are named, as cb+rte; the study file says those of the plans and of each method")
     opened = open_run(run, "train", workers, executor)
     if by := methods.at_once([methods.chosen(opened, name) for name in dict.fromkeys(wanted) if name not in PURPOSES]):
         failed = []
@@ -310,7 +315,7 @@ def train(
     if wanted:
         return
     with fits_progress() as progress:
-        fits = steps.train(opened, steps.groups_named(opened, groups), progress)
+        fits = steps.train(opened, steps.groups_named(opened, groups), progress, seeds=seeds(at))
     show.trained(fits, progress.last)
     steps.refuse_failed(fits)
 

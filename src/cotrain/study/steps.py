@@ -101,7 +101,7 @@ def groups_named(study: Study, names: Sequence[str] | None) -> list[Group]:
     """
     if names:
         groups = [Group.parse(name) for name in names]
-        strangers = {task for group in groups for task in group.tasks} - set(study.tasks)
+        strangers = {task for group in groups for task in group.named} - set(study.tasks)
         if strangers:
             raise InputError([unknown("task", task, study.tasks) for task in sorted(strangers)])
         return groups

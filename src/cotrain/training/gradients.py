@@ -191,6 +191,16 @@ def projected(logits: Any, layers: dict[str, nn.Linear], rows: Sequence[Row], go
     return margins, found
 
 
+def room_for_projections(layers: dict[str, nn.Linear], rows: int, device: str) -> None:
+    """Refuse projections of the gradients of ``rows`` that there is no memory for, beside that of a training step.
+
+    Raises:
+        InputError: fewer bytes are free than signs, and projections of all rows, take.
+    """
+    widths = sum(2 * layer.out_features + layer.in_features for layer in layers.values())
+    room(4.0 * DIMENSIONS * (widths + rows), "a random projection", device)
+
+
 def _signs(name: str, layer: nn.Linear) -> tuple[torch.Tensor, ...]:
     """Return the random signs (out, D) and (in, D) for the weight of a layer, and (out, D) for its bias."""
     generator = torch.Generator().manual_seed(derived_seed(0, "projection", name))
@@ -235,7 +245,8 @@ class Projected(Extra):
 
     def __init__(self, seen: Seen) -> None:
         super().__init__(seen)
-        linears(seen.model.classifiers[0].base_model)
+        rows = sum(len(data.train) + len(data.dev) for data in seen.data.values())
+        room_for_projections(linears(seen.model.classifiers[0].base_model), rows, seen.settings.device)
 
     def at_epoch(self, epoch: int, picked_by: Sequence[str]) -> None:
         """Write them, if this is the epoch."""

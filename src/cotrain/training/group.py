@@ -79,6 +79,11 @@ class Group:
         return tuple(member.task for member in self.members)
 
     @property
+    def named(self) -> set[str]:
+        """The tasks of the members, and of the group whose updates are the budget."""
+        return {*self.tasks, *(Group.parse(self.updates).tasks if isinstance(self.updates, str) else ())}
+
+    @property
     def real(self) -> tuple[str, ...]:
         """The names of the members with real inputs and labels: those that a model could serve."""
         return tuple(member.task for member in self.members if member.variant == "real")

@@ -187,7 +187,7 @@ class _Plan:
     @classmethod
     def of(cls, groups: Sequence[Group], tasks: Mapping[str, Task], settings: Settings, fits: Path) -> _Plan:
         """Return the plan, all faults of tasks, settings and encoder found."""
-        if strangers := sorted({t for g in groups for t in g.tasks} - set(tasks)):
+        if strangers := sorted({t for g in groups for t in g.named} - set(tasks)):
             raise InputError(f"groups name tasks that the study does not have: {', '.join(strangers)}")
         resolved = effective(settings)
         path = encoder.folder(settings.model)
@@ -196,7 +196,7 @@ class _Plan:
             raise InputError(wrong)
         if resolved.gradient_checkpointing and not encoder.can_checkpoint(path):
             raise InputError(f"model {path.name}: its architecture cannot compute activations again; set gradient_checkpointing: false")
-        contents = {name: tasks[name].content() for name in sorted({t for g in groups for t in _all_tasks(g)} & set(tasks))}
+        contents = {name: tasks[name].content() for name in sorted({t for g in groups for t in g.named})}
         return cls(tasks, resolved, path, encoder.content_hash(path), fits, contents)
 
     @staticmethod
@@ -229,11 +229,6 @@ class _Plan:
                 )
             updates = max(1, there.updates)
         return Job(self.key(group, seed, updates), group, seed, updates, extras)
-
-
-def _all_tasks(group: Group) -> set[str]:
-    """Return the tasks of a group and of the group that its budget comes from."""
-    return {*group.tasks, *(Group.parse(group.updates).tasks if isinstance(group.updates, str) else ())}
 
 
 class _State:
