@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from cotrain.errors import InputError
@@ -45,4 +48,17 @@ def choose(kind: str, name: str, known: Mapping[str, str]) -> Callable[..., Any]
 def not_imported(kind: str, name: str, error: Exception) -> str:
     """Return the sentence that tells why what is named from outside cannot be imported: whatever its own code raises."""
     what = str(error) if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: {error}"
-    return f"{kind} '{name}' cannot be imported: {what}. It should be my_module:my_function"
+    return f"{kind} '{name}' cannot be imported: {what}. It should be my_module:name, in a folder that PYTHONPATH names"
+
+
+def raised(kind: str, name: str, error: Exception, doing: str, private: bool) -> InputError:
+    """Return what tells that ``my_module:name`` raised an error, and where in its file.
+
+    Args:
+        doing: for what it was called, as ``for cb (1)``.
+        private: whether the words of the error may quote a row that nobody may read; they are left out then.
+    """
+    file = str(getattr(sys.modules.get(name.partition(":")[0]), "__file__", ""))
+    line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == file), None)
+    words = f"{kind} {name} raised {type(error).__name__} {doing}" + (f", line {line} of {Path(file).name}" if line else "")
+    return InputError(words if private or not str(error) else f"{words}: {error}")

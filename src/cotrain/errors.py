@@ -34,3 +34,13 @@ class ChangedStudy(CotrainError):
 
 class FitsFailed(CotrainError):
     """The study went on, but some fits failed; the message names them (exit code 1)."""
+
+
+def few(names: Iterable[str], most: int = 3) -> str:
+    """Return the first names of a fault, and how many more there are.
+
+    >>> few("abcde")
+    'a, b, c and 2 more'
+    """
+    every = list(names)
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")

@@ -70,7 +70,13 @@ def test_measured_losses_are_an_affinity(study: Study, tmp_path: Path) -> None:
     found = methods.relate(study, "table", file).pairs.set_index(["target", "helper"])["value"]
     assert found[names[0], names[1]] == pytest.approx(0.1) and found[names[1], names[0]] == pytest.approx(-0.2)
     pd.DataFrame(lines[1:-1]).to_csv(file, index=False)
-    with pytest.raises(InputError, match=f"a line for each task of {names[0]}, .*it lacks them"):
+    with pytest.raises(InputError, match=rf"losses\.csv: there should be a line for each task of {names[0]}, .*it lacks them"):
+        methods.relate(study, "table", file)
+    pd.DataFrame([*lines, {"group": "bogus", "task": "bogus", "loss": 1.0}]).to_csv(file, index=False)
+    with pytest.raises(InputError, match=r"tasks should be those of the study, .*found bogus too"):
+        methods.relate(study, "table", file)
+    pd.DataFrame(lines).assign(split="test").to_csv(file, index=False)
+    with pytest.raises(InputError, match="should be measured on validation or dev, or have no split; found test alone"):
         methods.relate(study, "table", file)
     with pytest.raises(InputError, match="needs a file of measured losses"):
         methods.relate(study, "table")
@@ -82,12 +88,28 @@ def test_a_method_from_outside(study: Study, tmp_path: Path, monkeypatch: pytest
         "CLOSE = Method(lambda ground: Found(pairs(ground.names, lambda a, b: float(a < b)), 'likes'), sees='content')\n"
         "HALF = Method(lambda ground: Found(pairs(ground.names[:2], lambda a, b: 1.0), 'likes'), sees='content')\n"
         "def wrong(): pass\n"
+        "def raises(ground): raise ValueError('words of a row')\n"
+        "RAISES = Method(raises, sees='content')\n"
+        "NONE = Method(lambda ground: None, sees='content')\n"
+        "GROUPS = Method(raises, sees='content', groups=lambda tasks, options: tuple(tasks))\n"
+        "COLOUR = Method(raises, sees='colour')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert methods.relate(study, "liking:CLOSE").method == study.load_affinity("liking:CLOSE").method == "liking:CLOSE"
     assert study.load_affinity("liking.CLOSE").pairs["unit"].eq("likes").all(), "the name of its folder"
-    with pytest.raises(InputError, match="should give one finite value of each pair of tasks"):
-        methods.relate(study, "liking:HALF")
+    for name, words in {
+        "HALF": r"should give one finite value of each pair of tasks; it does not for letters with notes.uncertainty, .* and 2 more",
+        "RAISES": r"method liking:RAISES raised ValueError in relate, line 5 of liking\.py: words of a row",
+        "NONE": "relate should return a Found, .*; found a NoneType",
+        "GROUPS": "groups should return a list of Group, found a tuple with a str",
+        "COLOUR": "unknown kind of what it sees 'colour'",
+        "NOWHERE": "It should be my_module:name, in a folder that PYTHONPATH names",
+    }.items():
+        with pytest.raises(InputError, match=words):
+            methods.relate(study, f"liking:{name}")
+    study.__dict__["_tasks"] = {name: replace(task, private=True) for name, task in data.tasks(study).items()}
+    with pytest.raises(InputError, match=r"liking\.py$"):
+        methods.relate(study, "liking:RAISES")
     with pytest.raises(InputError, match=r"should be a cotrain\.affinity\.method\.Method, found a function"):
         methods.relate(study, "liking:wrong")
     with pytest.raises(InputError, match="unknown method 'hao'"):
@@ -107,7 +129,7 @@ def test_fits_that_lack_what_a_method_needs_are_made_again_and_counted(
         "FILES = Method(relate, sees='content', groups=alone, extras=lambda *_: ('weights',), options={**TRAINED, 'repeats': 1})\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match="needs 4 fits that are not there"):
+    with pytest.raises(InputError, match=r"needs what 4 fits did not leave \(.* and 1 more; made once more for it\)"):
         methods.relate(study, "heavy:FILES")
     methods.train(study, methods.chosen(study, "heavy:FILES"))
     found = methods.relate(study, "heavy:FILES")
@@ -119,6 +141,11 @@ def test_fits_that_lack_what_a_method_needs_are_made_again_and_counted(
     ("plan: {by: textemb, rule: clique}", ["plan.by: textemb has values of pairs alone, no tests"]),
     ("methods: {surrogate: {subsets: many, fit: 3, sizes: 3}}",
      ["unknown option 'sizes'. Did you mean 'size'?", "surrogate.subsets should be like 40", "surrogate.fit should be like 'ridge'"]),
+    ("methods: {oracle: {repeats: 5}, surrogate: {subsets: 1}}",
+     ["oracle.repeats: 5 seeds are asked for, the study has 2", "1 groups of 3 leave 3 pairs of tasks that are in none"]),
+    ("methods: {surrogate: {size: 9, fit: foo}, gradients: {at: top}, taskemb: {fisher: x}, etap: {size: 1}}",
+     ["groups should be 1 or more of 2 to 4 tasks, found 40 of 9", "fit should be ridge or", "gradients.at should be joint or base",
+      "taskemb.fisher should be per_example or", "etap: there should be 2 or more groups of 2 tasks or more"]),
     ("methods: {surogate: {}}", ["unknown method 'surogate'. Did you mean 'surrogate'?"]),
 ])  # fmt: skip
 def test_faults_of_the_study_file(small: Path, added: str, words: list[str]) -> None:
@@ -133,14 +160,14 @@ def test_faults_of_the_study_file(small: Path, added: str, words: list[str]) -> 
 
 def test_options_seeds_and_too_few_tasks_are_told_before_anything_is_trained(small: Path) -> None:
     text = (small / "study.yaml").read_text()
-    (small / "seeded.yaml").write_text(text + "methods: {hoa: {seeds: [7]}, oracle: {repeats: 5}, surrogate: {subsets: 1}}\n")
+    (small / "seeded.yaml").write_text(text + "methods: {hoa: {seeds: [7]}}\n")
     study = open_study(small / "seeded.yaml", out=small / "runs" / "seeded", workers=1)
     assert methods.chosen(study, "hoa").seeds == (7,)
     assert next(iter(methods.chosen(study, "hoa").groups)) == Group.of([sorted(study.tasks)[0]])
     with pytest.raises(InputError, match=r"oracle\.repeats: 5 seeds are asked for, the study has 2"):
-        methods.chosen(study, "oracle")
+        methods.chosen(study, "oracle", {"repeats": 5})
     with pytest.raises(InputError, match="1 groups of 3 leave 3 pairs of tasks that are in none; raise subsets"):
-        methods.chosen(study, "surrogate")
+        methods.chosen(study, "surrogate", {"subsets": 1})
 
 
 def test_a_study_whose_file_names_a_method_nominates_by_it(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

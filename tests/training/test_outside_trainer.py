@@ -294,7 +294,7 @@ def test_an_error_of_the_trainer_names_it_and_its_place(written: Make, task: Mak
 
 
 @pytest.mark.parametrize(("trainer", "words"), [
-    ("nowhere_at_all:fit", "trainer 'nowhere_at_all:fit' cannot be imported: .*It should be my_module:my_function"),
+    ("nowhere_at_all:fit", "trainer 'nowhere_at_all:fit' cannot be imported: .*It should be my_module:name, in a folder that PYTHONPATH"),
     ("bayes:fti", "trainer 'bayes:fti' cannot be imported"),
     ("bayes:np", "should be a function of a cotrain.Asked, found a module"),
     ("shared_encodr", "unknown trainer 'shared_encodr'. Did you mean 'shared_encoder'?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations
@@ -15,8 +16,8 @@ import pandas as pd
 
 from cotrain.affinity import METHODS
 from cotrain.affinity.affinity import PAIR_COLUMNS, TASK_COLUMNS, Affinity
-from cotrain.choose import choose, unknown
-from cotrain.errors import InputError
+from cotrain.choose import choose, raised, unknown
+from cotrain.errors import InputError, few
 from cotrain.tasks.task import Task
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
@@ -143,7 +144,57 @@ def named(name: str) -> Method:
     found = choose("method", name, METHODS)
     if not isinstance(found, Method):
         raise InputError(f"method '{name}' should be a cotrain.affinity.method.Method, found a {type(found).__name__}")
-    return found
+    if ":" not in name:
+        return found
+    if found.sees not in SEES:
+        raise InputError(f"method {name}: {unknown('kind of what it sees', str(found.sees), SEES)}")
+    return _guarded(name, found)
+
+
+def _guarded(name: str, method: Method) -> Method:
+    """Return a method from outside whose errors, and answers of another kind, are faults of what was given."""
+
+    def relate(ground: Ground) -> Found:
+        try:
+            found = method.relate(ground)
+        except InputError:
+            raise
+        except Exception as error:
+            private = any(task.private for task in ground.tasks().values())
+            told = raised("method", name, error, "in relate", private)
+            if private:
+                raise told from None
+            raise told from error
+        if not isinstance(found, Found) or not {"target", "helper", "value"} <= set(getattr(found.pairs, "columns", ())):
+            raise InputError(
+                f"method {name}: relate should return a Found, whose pairs have target, helper and value; found a {_kind(found)}"
+            )
+        return found
+
+    def groups(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
+        return _of(Group, "groups", list, lambda: method.groups(tasks, options))
+
+    def extras(group: Group, tasks: Sequence[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(_of(str, "extras", tuple, lambda: method.extras(group, tasks, options)))
+
+    def _of(kind: type, of: str, holds: type, ask: Callable[[], Any]) -> list[Any]:
+        try:
+            found = ask()
+        except InputError:
+            raise
+        except Exception as error:
+            raise raised("method", name, error, f"in {of}", private=False) from error
+        if not isinstance(found, (list, tuple)) or (strange := [one for one in found if not isinstance(one, kind)]):
+            inside = f" with a {_kind(strange[0])}" if isinstance(found, (list, tuple)) else ""
+            raise InputError(f"method {name}: {of} should return a {holds.__name__} of {kind.__name__}, found a {_kind(found)}{inside}")
+        return list(found)
+
+    return replace(method, relate=relate, groups=groups, extras=extras)
+
+
+def _kind(found: object) -> str:
+    """Return the type of something, for a sentence."""
+    return type(found).__name__
 
 
 def relate(name: str, method: Method, ground: Ground, made: Collection[str] = ()) -> Affinity:
@@ -194,11 +245,18 @@ def _affinity(name: str, method: Method, found: Found, ground: Ground, cost: Map
     if not method.directed:
         swapped = given["target"] > given["helper"]
         given = given.assign(target=given["helper"].where(swapped, given["target"]), helper=given["target"].where(swapped, given["helper"]))
-    table = given.reindex(columns=list(PAIR_COLUMNS)).sort_values(["target", "helper"]).reset_index(drop=True)
+    table = (
+        given.reindex(columns=list(PAIR_COLUMNS))
+        .assign(value=pd.to_numeric(given["value"], errors="coerce"))
+        .sort_values(["target", "helper"])
+        .reset_index(drop=True)
+    )
     wanted = pairs(ground.names, lambda a, b: 0.0, method.directed).sort_values(["target", "helper"])
-    there = table[["target", "helper"]].to_numpy(dtype=object).tolist()
-    if there != wanted[["target", "helper"]].to_numpy(dtype=object).tolist() or not np.isfinite(table["value"].to_numpy(dtype=float)).all():
-        raise InputError(f"the method {name} should give one finite value of each pair of tasks; it does not")
+    there = Counter(table.loc[np.isfinite(table["value"]), ["target", "helper"]].itertuples(index=False, name=None))
+    asked = Counter(wanted[["target", "helper"]].itertuples(index=False, name=None))
+    if wrong := sorted({*(asked - there), *(Counter(table[["target", "helper"]].itertuples(index=False, name=None)) - asked)}):
+        pairs_of = few(f"{a} with {b}" for a, b in wrong)
+        raise InputError(f"the method {name} should give one finite value of each pair of tasks; it does not for {pairs_of}")
     table["unit"] = found.unit
     if "p" in found.pairs:
         return Affinity(name, ground.pvi.test, ground.pvi.group_test, ground.pvi.tasks, table, cost)

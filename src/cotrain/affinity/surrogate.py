@@ -28,8 +28,8 @@ def groups(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
     Raises:
         InputError: options that are none; too few groups for every pair of tasks to be in one.
     """
-    _refuse(options)
-    names, size = sorted(tasks), min(options["size"], len(tasks))
+    _refuse(options, len(tasks))
+    names, size = sorted(tasks), options["size"]
     random = np.random.default_rng(options["draw"])
     if options["pool"] == "shared":
         found = drawn(names, size, options["subsets"], random)
@@ -101,12 +101,14 @@ def drawn(names: Sequence[str], size: int, number: int, random: np.random.Genera
     return found
 
 
-def _refuse(options: Mapping[str, Any]) -> None:
-    """Refuse options that are none."""
+def _refuse(options: Mapping[str, Any], tasks: int) -> None:
+    """Refuse options that are none for so many tasks."""
     faults = [f"methods.surrogate.{key} should be {' or '.join(known)}, found '{options[key]}'"
               for key, known in (("fit", FITS), ("pool", POOLS)) if options[key] not in known]  # fmt: skip
-    if options["size"] < 2 or options["subsets"] < 1:
-        faults.append(f"methods.surrogate: groups should be 1 or more of 2 tasks or more, found {options['subsets']} of {options['size']}")
+    if not 2 <= options["size"] <= tasks or options["subsets"] < 1:
+        faults.append(
+            f"methods.surrogate: groups should be 1 or more of 2 to {tasks} tasks, found {options['subsets']} of {options['size']}"
+        )
     if faults:
         raise InputError(faults)
 

@@ -63,7 +63,9 @@ def read_gains(path: str | Path, cost: str | None = None) -> Gains:
     """
     file = Path(path)
     if not file.is_file():
-        raise InputError(f"{file}: there should be a table of measured losses (group, task, loss); found no file")
+        raise InputError(
+            f"{file}: there should be a table of measured losses (group, task, loss); found {'a folder' if file.is_dir() else 'no file'}"
+        )
     wanted = ["group", "task", *([cost] if cost else [])]
     table = read_file(file, wanted, optional=[c for c in ("split", "loss", "gain", "cost") if c not in wanted])
     there = [what for what in ("loss", "gain") if what in table]

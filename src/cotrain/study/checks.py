@@ -68,7 +68,7 @@ def faults(document: Document, values: Mapping[str, Any]) -> list[Fault]:
         _tasks(values, entries),
         _plan(values, entries),
         _by(values),
-        _methods(values),
+        _methods(values, entries),
     ):
         found += part
     return [document.fault(location, words) for location, words in found]
@@ -328,25 +328,41 @@ def _by(values: Mapping[str, Any]) -> _Found:
         yield ("plan", "by"), f"plan.by: {name} needs fits, and this study has no seeds; name some, or choose another method"
 
 
-def _methods(values: Mapping[str, Any]) -> _Found:
-    """Yield methods that are unknown, and options that are none."""
+def _methods(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
+    """Yield methods that are unknown, options that are none, and those that make no groups of the tasks."""
+    tasks, unclear = _known(values, entries)
+    seeds = len(values.get("seeds", PRESETS.get(values.get("preset", ""), PRESETS["default"]).seeds))
     for name, given in values.get("methods", {}).items():
         try:
-            named(name).chosen(name, given)
+            method = named(name)
+            chosen = method.chosen(name, given)
+            if not unclear and len(tasks) >= method.least:
+                for group in method.groups(tasks, chosen):
+                    method.extras(group, tasks, chosen)
+            if not chosen.get("seeds") and seeds < chosen.get("repeats", 0) and "repeats" in given:
+                raise InputError(
+                    f"methods.{name}.repeats: {chosen['repeats']} seeds are asked for, the study has {seeds}; name some with seeds"
+                )
         except InputError as error:
             yield from ((("methods", name), words) for words in error.faults)
 
 
-def _strangers(names: tuple[str, ...], values: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:
-    """Yield names that are no tasks."""
+def _known(values: Mapping[str, Any], entries: Mapping[str, Any]) -> tuple[list[str], set[str]]:
+    """Return the tasks that the file makes, and entries that are at fault or have to be read: which tasks they make is not known."""
     tasks: list[str] = []
     unclear: set[str] = set()
     for name in entries:
         entry = values.get("tasks", {}).get(name)
         if entry is None or ("labels" in entries[name] and "labels" not in entry) or entry.get("format") == "cnlpt":
-            unclear.add(name)  # at fault, or to be read: which tasks it makes is not known
+            unclear.add(name)
         else:
             tasks += Source(name, labels=entry.get("labels", ())).tasks
+    return tasks, unclear
+
+
+def _strangers(names: tuple[str, ...], values: Mapping[str, Any], entries: Mapping[str, Any]) -> Iterator[str]:
+    """Yield names that are no tasks."""
+    tasks, unclear = _known(values, entries)
     for name in names:
         if name not in tasks and name.partition(".")[0] not in unclear and name not in unclear:
             yield unknown("task", name, dict.fromkeys(tasks))

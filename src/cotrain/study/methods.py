@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cotrain.affinity.affinity import Affinity
 from cotrain.affinity.method import Ground, Method, named
 from cotrain.affinity.method import relate as by
-from cotrain.errors import InputError
+from cotrain.errors import InputError, few
 from cotrain.reporting.words import plural
 from cotrain.study import data, steps
 from cotrain.study.study import Study
@@ -19,8 +19,6 @@ from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.ledger import lacking
 from cotrain.training.outside import refuse
-
-SHOWN = 3
 
 
 class Chosen(NamedTuple):
@@ -31,10 +29,6 @@ class Chosen(NamedTuple):
     options: Mapping[str, Any]
     groups: Mapping[Group, tuple[str, ...]]
     seeds: tuple[int, ...]
-
-    def by_extras(self) -> dict[tuple[str, ...], list[Group]]:
-        """Return the groups by what their fits should leave."""
-        return {extras: [g for g in self.groups if self.groups[g] == extras] for extras in dict.fromkeys(self.groups.values())}
 
 
 def chosen(study: Study, name: str, given: Mapping[str, Any] = MappingProxyType({})) -> Chosen:
@@ -80,7 +74,7 @@ def train(study: Study, one: Chosen, show: steps.Show | None = None) -> list[Fit
         return []
     # before they are made, so that what is killed meanwhile is counted too
     study.save_made_for(one.name, [*study.made_for.get(one.name, ()), *_to_be_made(study, one)])
-    return [fit for extras, groups in one.by_extras().items() for fit in steps.train(study, groups, show, seeds=one.seeds, extras=extras)]
+    return steps.train(study, one.groups, show, seeds=one.seeds, extras=one.groups)
 
 
 def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
@@ -119,7 +113,7 @@ def _to_be_made(study: Study, one: Chosen) -> list[str]:
     from cotrain.training.train import missing
 
     tasks, points = data.tasks(study), data.points(study)
-    every = [missing(gs, tasks, point, one.seeds, study.fits, extras) for point in points for extras, gs in one.by_extras().items()]
+    every = [missing(one.groups, tasks, point, one.seeds, study.fits, one.groups) for point in points]
     return list(dict.fromkeys(data.name_of(group, seed) for found in every for group, seed in found))
 
 
@@ -132,11 +126,17 @@ def _gains(path: str | None) -> Any:
 
 def _refuse_missing(study: Study, one: Chosen, groups: Sequence[Group], there: Sequence[Fit]) -> None:
     """Refuse to go on without a fit that the method needs, with its extras, and say what makes it and how many it takes."""
-    known = {(f.group, f.seed) for f in there if not (extras := one.groups.get(f.group, ())) or (f.path and not lacking(f.path, extras))}
-    missing = [data.name_of(g, seed) for g in groups for seed in one.seeds if (g, seed) not in known]
-    if missing:
-        shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
+    found = {(f.group, f.seed) for f in there}
+    whole = {(f.group, f.seed) for f in there if not (extras := one.groups.get(f.group, ())) or (f.path and not lacking(f.path, extras))}
+    wanted = [(g, seed) for g in groups for seed in one.seeds]
+    gone = [data.name_of(*at) for at in wanted if at not in found]
+    less = [data.name_of(*at) for at in wanted if at in found and at not in whole]
+    needs = [
+        f"{plural(len(gone), 'fit')} that {'is' if len(gone) == 1 else 'are'} not there ({few(gone)})" if gone else "",
+        f"what {plural(len(less), 'fit')} did not leave ({few(less)}; made once more for it)" if less else "",
+    ]
+    if any(needs):
         raise InputError(
-            f"{study.path}: the method {one.name} needs {plural(len(missing), 'fit')} that are not there ({shown}); "
+            f"{study.path}: the method {one.name} needs {' and '.join(filter(None, needs))}; "
             f"relate trains nothing, first: cotrain train {study.path} --for {one.name}"
         )

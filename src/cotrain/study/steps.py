@@ -67,14 +67,14 @@ def check(study: Study) -> dict[str, Any]:
 
 def train(
     study: Study, groups: Iterable[Group], show: Show | None = None, tasks: Mapping[str, Task] | None = None,
-    seeds: Sequence[int] = (), extras: tuple[str, ...] = (),
+    seeds: Sequence[int] = (), extras: Mapping[Group, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Fit]:  # fmt: skip
     """Return the fits of ``groups`` over the seeds of the study, training what is missing; failed ones have ``failed`` set.
 
     Args:
         tasks: those that the groups name, where they are not those of the study.
         seeds: others than those of the study.
-        extras: what the fits should leave beside predictions.
+        extras: of groups, what their fits should leave beside predictions.
     """
     from cotrain.training.train import Options as How
     from cotrain.training.train import train as fit
@@ -86,7 +86,7 @@ def train(
     there, points = tasks or data.tasks(study), data.points(study)
     # in a grid a fit counts when its group is trained at every point
     arrived: Callable[[Fit], None] = (lambda one: None) if len(points) > 1 else lambda one: data.remember(study, [one])
-    how = How(workers=study.workers, executor=study.executor, progress=show, extras=extras, arrived=arrived)
+    how = How(workers=study.workers, executor=study.executor, progress=show, extras={g: extras.get(g, ()) for g in wanted}, arrived=arrived)
     at = [fit(wanted, there, point, seeds or study.resolved.seeds, study.fits, how) for point in points]
     found = at[0] if len(points) == 1 else best(study, points, at)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))

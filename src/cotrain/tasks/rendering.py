@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cotrain.choose import choose
-from cotrain.errors import InputError
+from cotrain.errors import InputError, few
 from cotrain.tasks.readers import READERS
 from cotrain.tasks.source import SPLIT_NAMES, Cut, Source
 from cotrain.tasks.splits import Sides, sides
@@ -99,8 +99,7 @@ def _gone(value: Any) -> bool:
 
 def listed(where: Iterable[str]) -> str:
     """Return the first places of a fault and how many there are."""
-    places = list(where)
-    return ", ".join(places[:_MOST]) + (f" and {len(places) - _MOST} more" if len(places) > _MOST else "")
+    return few(where, _MOST)
 
 
 def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, Sides]:

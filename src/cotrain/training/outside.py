@@ -11,7 +11,6 @@ import resource
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cotrain.choose import choose, not_imported, unknown
+from cotrain.choose import choose, not_imported, raised, unknown
 from cotrain.errors import InputError
 from cotrain.tasks.task import Split, Task
 from cotrain.training.fit import Block, Fit
@@ -236,14 +235,11 @@ def _answer(function: Trainer, asked: Asked, tasks: Mapping[str, Task]) -> Answe
     try:
         return function(asked)
     except Exception as error:
-        name = shown(asked.settings.trainer)
-        file = str(sys.modules[name.partition(":")[0]].__file__)
-        line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == file), None)
-        words = f"trainer {name} raised {type(error).__name__} for {asked.group.name} ({asked.seed})"
-        words += f", line {line} of {Path(file).name}" if line else ""
-        if any(tasks[task].private for task in asked.group.tasks):
-            raise InputError(words) from None
-        raise InputError(f"{words}: {error}" if str(error) else words) from error
+        private = any(tasks[task].private for task in asked.group.tasks)
+        told = raised("trainer", shown(asked.settings.trainer), error, f"for {asked.group.name} ({asked.seed})", private)
+        if private:
+            raise told from None
+        raise told from error
 
 
 def _predictions(answer: Any, members: Mapping[str, Rows], said: str) -> tuple[dict[tuple[str, Split], np.ndarray], Any]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from cotrain.choose import choose, unknown
 from cotrain.errors import InputError, MissingExtra
@@ -54,15 +55,15 @@ class Options:
         workers: fits side by side; 0: as many as the executor has room for. A local 1 trains in this process.
         progress: is told the state after each fit, and every few seconds.
         executor: where fits are made, by name.
-        extras: what each fit should leave beside its predictions (``weights``); one that lacks it is made again,
-            and must give the predictions that it gave.
+        extras: what each fit should leave beside its predictions (``weights``), or of each group its fits; one that lacks it is
+            made again, and must give the predictions that it gave.
         arrived: is told each fit as soon as it is there, so that what is done is known if training is stopped.
     """
 
     workers: int = 0
     progress: Callable[[Progress], None] | None = None
     executor: str = "local"
-    extras: tuple[str, ...] = ()
+    extras: tuple[str, ...] | Mapping[Group, tuple[str, ...]] = ()
     arrived: Callable[[Fit], None] = lambda fit: None
 
 
@@ -141,7 +142,8 @@ def train(
     """
     wanted = list(dict.fromkeys(groups))
     run = choose("executor", options.executor, EXECUTORS)
-    for name in options.extras:
+    extras = options.extras if isinstance(options.extras, Mapping) else dict.fromkeys(wanted, options.extras)
+    for name in dict.fromkeys(extra for group in wanted for extra in extras[group]):
         choose("extra of a fit", name, EXTRAS)
         refuse(settings.trainer, f"the extra {name} is")
     plan = _Plan.of(wanted, tasks, settings, fits)
@@ -149,13 +151,18 @@ def train(
     state = _State(len(pairs), options.progress)
     done: dict[tuple[Group, int], Fit] = {}
     for wave in plan.waves(wanted):
-        jobs = [plan.job(g, seed, done, options.extras) for g, seed in pairs if g in wave]
+        jobs = [plan.job(g, seed, done, extras[g]) for g, seed in pairs if g in wave]
         done.update(_run(jobs, plan, options, run, state))
     return [done[pair] for pair in pairs]
 
 
 def missing(
-    groups: Iterable[Group], tasks: Mapping[str, Task], settings: Settings, seeds: Sequence[int], fits: Path, extras: Sequence[str] = ()
+    groups: Iterable[Group],
+    tasks: Mapping[str, Task],
+    settings: Settings,
+    seeds: Sequence[int],
+    fits: Path,
+    extras: Mapping[Group, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[tuple[Group, int]]:
     """Return the (group, seed) that ``train`` would train, those that lack an extra among them."""
     wanted = list(dict.fromkeys(groups))
@@ -168,7 +175,7 @@ def missing(
                     found.append((group, seed))
                     continue
                 job = plan.job(group, seed, {}, ())
-                if not (fits / job.key / ledger.CHECKSUMS).is_file() or ledger.lacking(fits / job.key, extras):
+                if not (fits / job.key / ledger.CHECKSUMS).is_file() or ledger.lacking(fits / job.key, extras.get(group, ())):
                     found.append((group, seed))
     return found
 
