@@ -284,7 +284,7 @@ def test_check_prints_numbers_or_json(cotrain: Any, study: Study, checked: Any, 
 def test_train_names_failed_fits_after_everything_else(
     cotrain: Any, study: Study, monkeypatch: pytest.MonkeyPatch, failed: str, code: int, fits: Any
 ) -> None:
-    def train(study: Study, groups: Any, show: Any) -> Any:
+    def train(study: Study, groups: Any, show: Any, seeds: Any) -> Any:
         show(Progress(1, 2, 1))
         show(Progress(2, 2, 1))
         return fits(failed)

@@ -21,7 +21,7 @@ from cotrain.cli import main
 from cotrain.study import steps
 from cotrain.training.train import Progress
 
-def train(study, groups, show):
+def train(study, groups, show, seeds):
     show(Progress(5, 12, 2, ("cb+rte (42)",)))
     print("ready", flush=True)
     time.sleep(60)

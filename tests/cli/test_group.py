@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from cotrain.grouping.plan import Plan, Serving
 from cotrain.study.study import Study
+from cotrain.training.group import Group
 
 LOSSES = "group,task,loss,hours\na,a,.5,1\nb,b,.4,1\nc,c,.7,1\na+b,a,.45,2\na+b,b,.41,2\nb+c,b,.6,1\nb+c,c,.5,1\n"
 
@@ -37,6 +39,38 @@ def test_constraints_that_collide_are_told_and_nothing_is_kept(cotrain: Any, stu
     said = cotrain("group", study.path, "--models", "1", "--alone", "apple")
     assert said.code == 2 and "at most 1 models are asked for" in said.err and "alone apple" in said.err
     assert not (study.path / "plans").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("../x", "plan '../x': a name should have none of"),
+        ("", "plan '': a name should have none of"),
+        ("apple", "plan 'apple': a task, a control, an arm or a plan of the study has this name"),
+        ("recommended", "a plan of the study has this name; choose another with --name"),
+        ("random", "a plan of the study has this name"),
+        ("mine", "a plan of the study has this name"),
+    ],
+)
+def test_a_plan_from_the_terminal_takes_the_place_of_none_of_the_study(cotrain: Any, study: Study, name: str, words: str) -> None:
+    cotrain("relate", study.path)
+    study.save_plans([Plan("mine", "nominated", (Serving(Group.of(["apple"]), ("apple",)),))])
+    before = (study.path / "plans" / "mine.yaml").read_bytes()
+    said = cotrain("group", study.path, "--select", "top1_per_target", "--name", name)
+    assert said.code == 2 and words in said.err
+    assert [file.read_bytes() for file in study.path.rglob("*.yaml") if file.name != "study.yaml"] == [before]
+
+
+def test_a_plan_that_takes_the_place_of_an_earlier_one_says_so(cotrain: Any, study: Study) -> None:
+    cotrain("relate", study.path)
+    said = [cotrain("group", study.path, "--rule", "any", "--select", "partition", "--models", n).err for n in ("3", "3", "2")]
+    assert ["In place of an earlier plan of that name: any-partition" in out for out in said] == [False, False, True]
+
+
+def test_a_rule_of_a_selection_that_tests_nothing_is_refused(cotrain: Any, study: Study) -> None:
+    cotrain("relate", study.path)
+    said = cotrain("group", study.path, "--select", "spectral", "--rule", "clique")
+    assert said.code == 2 and "the selection spectral tests nothing, so that the rule clique would not hold" in said.err
 
 
 def test_a_gain_needs_gains(cotrain: Any, study: Study) -> None:

@@ -59,7 +59,8 @@ def world(seed: int, affinity: Make, valued: Make) -> World:
         return sum(rows[t] * (mean[t] - centre) ** 2 for t in g)
 
     def within(g: tuple[str, ...]) -> float:
-        return -sum((known[a, b] + known[b, a]) / 2 for a, b in combinations(g, 2))
+        alike = {frozenset(pair): (known[pair] + known[pair[::-1]]) / 2 for pair in known}
+        return sum(max(alike.values()) - alike[frozenset(pair)] for pair in combinations(g, 2)) / len(g)
 
     def gain(g: tuple[str, ...]) -> float:
         return -sum(sum(known[t, other] for other in g if other != t) / max(1, len(g) - 1) for t in g)

@@ -169,7 +169,18 @@ def test_without_means_values_within_groups_decide(valued: Make, groups: Names) 
     assert groups(plan) == ["a+b", "c+d"]
     half, quarter = group(valued(cosine, unit="cosine"), Options(select="nested"))
     assert groups(half) == ["a+b", "c+d"] and groups(quarter) == ["a+b+c+d"]
-    assert "of the largest values within" in half.why[0]
+    assert "of least dispersion of values" in half.why[0]
+
+
+def test_a_constant_added_to_values_changes_no_groups(valued: Make, groups: Names) -> None:
+    """Three pairs of tasks that are alike: whether values are cosines near 1 or distances below 0 says nothing of the sizes of groups."""
+    tasks = "abcdef"
+    alike = {pair: 0.99 if pair in (("a", "b"), ("c", "d"), ("e", "f")) else 0.9 for pair in combinations(tasks, 2)}
+    for constant in (0.0, -2.0):
+        related = valued({pair: value + constant for pair, value in alike.items()}, unit="cosine")
+        plans = group(related, Options(select="nested")), group(related, Options(rule="any", objective="budget", models=3))
+        for plan in (plans[0][0], *plans[1]):
+            assert groups(plan) == ["a+b", "c+d", "e+f"]
 
 
 def test_why_a_number_of_models_cannot_be_met_is_named(affinity: Make) -> None:

@@ -131,6 +131,7 @@ def relate(
     if gains and "table" not in (by or ()):
         raise InputError("--gains is the file of --by table; name that method, or leave out the file")
     opened = _scored(run, scores, columns, out, test, group_test, update)
+    methods.refuse_unready(opened, by or ())
     for name in by or ():
         found = methods.relate(opened, name, gains if name == "table" else None)
         emit(_related(found)) if json_ else show.affinity(found)
@@ -222,6 +223,7 @@ def group(
             else "--choose-on belongs to --gains; leave it out for the folder of a run"
         )  # fmt: skip
     opened = open_run(run, "group")
+    before = {plan.name: plan.to_dict() for plan in opened.plans()} if given or set_ or from_ or name else {}
     found: Any = steps.passing(opened, given, set_ or (), from_) if list_ else steps.group(opened, given, set_ or (), name, from_)
     if json_:
         emit(found._asdict() if list_ else found)
@@ -232,6 +234,8 @@ def group(
         show.sets(found)
         return
     show.plans(found)
+    if replaced := [plan.name for plan in found if before.get(plan.name, plan.to_dict()) != plan.to_dict()]:
+        say(f"In place of an earlier plan of that name: {', '.join(replaced)}. To keep both, give --name")
     train = f"cotrain train {opened.path}, then: cotrain compare {opened.path}"
     say(f"Next: {f'cotrain report {opened.path}' if opened.resolved.outside or not opened.resolved.seeds else train}")
 
@@ -295,7 +299,7 @@ def train(
                 continue
             with fits_progress() as progress:
                 fits = methods.train(opened, one, progress)
-            show.trained(fits, progress.last)
+            show.trained(fits, progress.last, f"Fits for {one.name}")
             failed += [fit for fit in fits if fit.failed]
         steps.refuse_failed(failed)
         say(f"Next: cotrain relate {run}{''.join(f' --by {one.name}' for one in by)}")

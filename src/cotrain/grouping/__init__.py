@@ -15,6 +15,8 @@ SELECTIONS = {
     "overlapping": "cotrain.grouping.overlapping:overlapping",
     "spectral": "cotrain.grouping.spectral:spectral",
 }
+UNTESTED = ("nested", "spectral")
+"""Selections that use no rule."""
 OBJECTIVES = ("fewest", "budget", "gain")
 COSTS = ("models", "parameters", "bytes")
 CONTROLS = {

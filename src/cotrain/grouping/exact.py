@@ -43,7 +43,7 @@ def exact(affinity: Affinity, options: Options, name: str) -> list[Draft]:
         found = problem.search(_left(options, len(rest)))
     except NoPartition:
         raise InputError(_too_few(affinity, options)) from None
-    said = {"dispersion": "dispersion of mean PVI" if statistics.moments else "dispersion (minus the sum of values within groups)",
+    said = {"dispersion": "dispersion of mean PVI" if statistics.moments else "dispersion of values",
             "models": options.models, "within": f" of at most {options.models} models" if options.models else ""}  # fmt: skip
     why = [f"{found.how}: {_WHAT[options.objective].format(**said)}."]
     if found.allowed is not None:
@@ -125,4 +125,5 @@ def runner_up(problem: Problem, found: Found, alone: int) -> str:
 
     models = f"{len(second) + alone} models instead of {len(best) + alone}, " if len(best) != len(second) else ""
     what, unit = ("gain", "") if problem.gain else ("dispersion", " bit² · rows" if statistics.moments else "")
-    return f"{words(second)} ({models}{what} {total(second):.3g} instead of {total(best):.3g}{unit})"
+    numbers = f"{total(second):.3g} instead of {total(best):.3g}".replace("-", "−")
+    return f"{words(second)} ({models}{what} {numbers}{unit})"

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from cotrain.affinity.affinity import Affinity
 from cotrain.choose import choose
-from cotrain.grouping import SELECTIONS, budget, stability
+from cotrain.grouping import SELECTIONS, UNTESTED, budget, stability
 from cotrain.grouping.draft import Draft
 from cotrain.grouping.exact import at
 from cotrain.grouping.options import Options
@@ -29,8 +29,8 @@ def group(affinity: Affinity, options: Options, name: str = "pvi", size: budget.
     known(affinity, options)
     options = budget.affordable(options, size)
     select = choose("selection", options.select, SELECTIONS)
-    if options.select in ("nested", "spectral"):
-        options = replace(options, rule="any")  # they test nothing
+    if options.select in UNTESTED:
+        options = replace(options, rule="any")
     plans = [_plan(affinity, options, draft, size) for draft in select(affinity, options, name)]
     if affinity.resamples is None:
         return plans

@@ -40,7 +40,7 @@ def nested(affinity: Affinity, options: Options, name: str) -> list[Draft]:
 def _draft(name: str, what: str, problem: Problem, found: Found, rest: list[tuple[str, ...]], wanted: int) -> Draft:
     """Return the draft of the best partition that was found, with tasks that it leaves as they are."""
     groups = found.partitions[0]
-    of = "of least dispersion of mean PVI" if problem.statistics.moments else "of the largest values within"
+    of = "of least dispersion of " + ("mean PVI" if problem.statistics.moments else "values")
     how = f" ({found.how})" if len(problem.items) > 16 else ""
     why = [f"{what} {len(groups)} groups {of}{how}; no p-value is involved."]
     if len(groups) > wanted:

@@ -99,9 +99,14 @@ class Statistics:
         return found
 
     def dispersion(self, sets: np.ndarray) -> np.ndarray:
-        """Return (N,) Σ n_i (V_i − V̄_group)², V̄ the mean over all rows of the group; without moments −Σ value within the group."""
+        """Return (N,) Σ n_i (V_i − V̄_group)², V̄ the mean over all rows of the group.
+
+        Without moments Σ d over the pairs of the group, over the tasks in it, where d is the largest value less the pair's: were d squared
+        distances this would be their spread about the centre too. A constant added to all values changes nothing.
+        """
         if not self.moments:
-            return -self._within((self.value + self.value.T) / 2, sets)
+            alike = (self.value + self.value.T) / 2
+            return self._within(np.nanmax(alike) - alike, sets) / sets.shape[1]
         n, mean = self.tasks.n[sets], self.tasks.mean[sets]
         centre = (n * mean).sum(axis=1) / n.sum(axis=1)
         return np.asarray((n * (mean - centre[:, None]) ** 2).sum(axis=1))

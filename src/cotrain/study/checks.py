@@ -12,7 +12,7 @@ from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.evaluation.metrics import METRICS
 from cotrain.evaluation.thresholds import CHOSEN as THRESHOLDS
-from cotrain.grouping import SELECTIONS
+from cotrain.grouping import SELECTIONS, UNTESTED
 from cotrain.grouping.controls import wrong
 from cotrain.grouping.options import Options
 from cotrain.prompting.form import wrong_template
@@ -293,8 +293,8 @@ def _plan(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
             del plan[key]
             yield from ((("plan", key), f"plan: {words}") for words in error.faults)
     select = plan.get("select", "")
-    if select == "nested" and plan.get("rule", "any") != "any":
-        yield ("plan", "rule"), "plan: the selection nested uses no rule; leave out the rule, or choose select: partition"
+    if select in UNTESTED and plan.get("rule", "any") != "any":
+        yield ("plan", "rule"), f"plan: the selection {select} uses no rule; leave out the rule, or choose select: partition"
     if (
         select in SELECTIONS
         and select != "partition"

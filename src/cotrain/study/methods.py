@@ -77,6 +77,23 @@ def train(study: Study, one: Chosen, show: steps.Show | None = None) -> list[Fit
     return steps.train(study, one.groups, show, seeds=one.seeds, extras=one.groups)
 
 
+def refuse_unready(study: Study, names: Sequence[str]) -> None:
+    """Refuse methods that cannot relate the tasks yet, before the first of them does.
+
+    Raises:
+        InputError: what each of them refuses, and the fits that it lacks.
+    """
+    faults: list[str] = []
+    for name in names:
+        try:
+            if name != "pvi" and (one := chosen(study, name)).groups:
+                _refuse_missing(study, one, list(one.groups), data.fits(study, one.groups, one.seeds))
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+
+
 def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
     """Return the Affinity by a method, kept beside the others; trains nothing.
 

@@ -15,13 +15,15 @@ import yaml
 
 from cotrain.choose import choose, unknown
 from cotrain.errors import FitsFailed, InputError
+from cotrain.grouping import CONTROLS, UNTESTED
 from cotrain.grouping.options import Options
 from cotrain.grouping.plan import Plan, Serving
 from cotrain.pvi import ESTIMATORS
 from cotrain.study import data
 from cotrain.study.grid import best
-from cotrain.study.presets import options
+from cotrain.study.presets import WAYS, options
 from cotrain.study.study import Study
+from cotrain.tasks.task import wrong_name
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
 
@@ -218,19 +220,26 @@ def group(
     Args:
         given: keys of ``plan`` that differ from the study file; the plan is then kept beside that of the study.
         sets: the same as ``plan.KEY=VALUE``.
-        name: of the plan.
+        name: of the plan; one of an earlier plan from the terminal takes its place.
         of: the affinity that nominates, such as ``textemb`` or ``pvi-probe``; the study's where none is named.
+
+    Raises:
+        InputError: options that are none, a name that cannot be a file's or that a task, a control, an arm or a plan of the study has.
     """
     from cotrain.grouping.controls import controls
     from cotrain.grouping.group import group as nominate
 
     affinity = _nominating(study, of)
     changed = {**(given or {}), **_keys(sets)}
-    if changed or name or of:
+    if changed or name is not None or of:
         chosen = _options_for(affinity, study.resolved.plan, changed)
-        own = f"{of}-{chosen.select}" if of and not changed else f"{f'{of}-' if of else ''}{chosen.rule}-{chosen.select}"
+        if name is not None and (wrong := wrong_name(name)):
+            raise InputError(wrong.replace("task", "plan", 1))
+        by = f"{of.replace(':', '.')}-" if of else ""  # as the folder of that affinity
+        own = f"{by}{chosen.select}" if of and not changed else f"{by}{chosen.rule}-{chosen.select}"
         plans = nominate(affinity, chosen, name or own, size(study, affinity, chosen))
         plans = [_from(_warned(plan), "terminal") for plan in plans]
+        _refuse_taken(study, plans)
         study.save_plans(plans)
         return plans
     nominated = nominate(affinity, study.resolved.plan, affinity.method, size(study, affinity, study.resolved.plan))
@@ -240,6 +249,18 @@ def group(
     before = [p.name for p in study.plans() if p.settings.get(ORIGIN) == "study"]
     study.save_plans(plans, instead_of=before)
     return plans
+
+
+def _refuse_taken(study: Study, plans: Sequence[Plan]) -> None:
+    """Refuse plans from the terminal that would take the place of something else."""
+    own = [plan.name for plan in study.plans() if plan.settings.get(ORIGIN) != "terminal"]
+    taken = {*own, *study.tasks, *study.arms, *CONTROLS, *WAYS, "recommended"}
+    if faults := [
+        f"plan '{plan.name}': a task, a control, an arm or a plan of the study has this name; choose another with --name"
+        for plan in plans
+        if plan.name in taken
+    ]:
+        raise InputError(faults)
 
 
 def size(study: Study, affinity: Affinity, chosen: Options) -> Size | None:
@@ -334,8 +355,14 @@ def _warned(plan: Plan) -> Plan:
 
 
 def _options_for(affinity: Affinity, plan: Options, changed: Mapping[str, Any]) -> Options:
-    """Return options with keys changed; a rule that nobody named does not hold for an affinity without tests."""
+    """Return options with keys changed; a rule that nobody named does not hold for an affinity without tests.
+
+    Raises:
+        InputError: options that are none; a rule named for a selection that would not hear of it.
+    """
     found = _options(plan, changed)
+    if changed.get("rule", "any") != "any" and found.select in UNTESTED:
+        raise InputError(f"the selection {found.select} tests nothing, so that the rule {found.rule} would not hold; leave one of them out")
     return found if "rule" in changed or affinity.pairs["p"].notna().any() else replace(found, rule="any")
 
 

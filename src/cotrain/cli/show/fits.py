@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cotrain.training.train import Progress
 
 
-def trained(fits: Sequence[Fit], state: Progress | None) -> None:
+def trained(fits: Sequence[Fit], state: Progress | None, title: str = "Fits") -> None:
     """Print what each group took, and how many fits were made, were there, and failed."""
     groups: dict[str, list[Fit]] = {}
     for fit in fits:
@@ -26,7 +26,7 @@ def trained(fits: Sequence[Fit], state: Progress | None) -> None:
             Cell(", ".join(str(fit.seed) for fit in found if fit.failed), "bad"))
         for name, found in groups.items()
     ]  # fmt: skip
-    write(filled(Table(("group", "#seeds", "#updates, mean", "#time of a fit, mean", "failed seeds"), tuple(lines), "Fits")))
+    write(filled(Table(("group", "#seeds", "#updates, mean", "#time of a fit, mean", "failed seeds"), tuple(lines), title)))
     reused = state.reused if state is not None else len(fits)
     failed = sum(bool(fit.failed) for fit in fits)
     seconds = sum(fit.cost.get("seconds", 0.0) for fit in fits)
