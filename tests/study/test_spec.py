@@ -313,3 +313,10 @@ def test_a_label_called_no_may_be_quoted(resolved: Read) -> None:
 def test_a_file_that_is_no_study_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it cannot be read"):
         read(tmp_path / "study.yaml")
+
+
+def test_the_file_of_a_run_folder_is_told_from_a_study_file(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("format: 1\nname: demo\nmodel: m\ntasks: {}\noverrides: []\n")
+    with pytest.raises(InputError, match="this one is of a run folder, every default and path written out") as refused:
+        read(tmp_path / "study.yaml")
+    assert len(refused.value.faults) == 1

@@ -25,7 +25,7 @@ from cotrain.training.settings import Settings
 
 Sees = Literal["content", "difficulty", "size", "gains"]
 SEES: Mapping[Sees, str] = {
-    "content": "what the texts are about",
+    "content": "what the tasks are about",
     "difficulty": "how hard each task is, alone; nothing of what two tasks have in common",
     "size": "how many rows each task has; nothing of what two tasks have in common",
     "gains": "what training together did",

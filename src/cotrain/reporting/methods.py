@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cotrain.affinity import METHODS, judge, regret
+from cotrain.affinity import judge, regret
 from cotrain.affinity.affinity import Affinity
 from cotrain.affinity.components import Components, components, reliability
 from cotrain.affinity.judge import LEAST, Interval, Losses
 from cotrain.affinity.method import named
+from cotrain.errors import InputError
 from cotrain.reporting.tables import RunTables, states
 from cotrain.reporting.words import interval, number, plural
 
@@ -170,10 +171,13 @@ def values(affinity: Affinity, tasks: Sequence[str]) -> np.ndarray:
 
 
 def _sees(name: str) -> str:
-    """Return what the values of a method are about; of one from outside, which need not be there any more, nothing is known."""
+    """Return what the values of a method are about; one from outside need not be there any more."""
     if name.startswith("pvi"):
         return "difficulty"
-    return named(name).sees if name in METHODS else "not told"
+    try:
+        return named(name).sees
+    except InputError:
+        return "not told"
 
 
 def said(score: Interval) -> str:

@@ -33,6 +33,11 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
         InputError: every fault of the file and of ``sets``.
     """
     found = document(path, sets)
+    if {"format", "overrides"} <= found.values.keys():
+        raise InputError(
+            f"{path}: a study file should be given; this one is of a run folder, every default and path written out. Go on with that run "
+            "(cotrain run FOLDER), or begin from the file that it was made of"
+        )
     values, faults = given(found)
     faults += [*found.faults, *checks.faults(found, values)]
     if data_root is not None and not data_root.is_dir():

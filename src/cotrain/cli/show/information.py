@@ -96,7 +96,7 @@ def _valued(related: Affinity) -> None:
         f"{plural(int(cost['fits']), 'fit')} made for it ({duration(cost['fit_seconds'])}), {count(cost['reused'])} re-used; "
         f"{duration(cost['seconds'])} besides."
     )
-    if related.method in METHODS:
+    if related.method in METHODS or ":" in related.method:
         note = f"{related.method} sees {SEES[named(related.method).sees]}. {note}"
     if len(pairs) > PAIRS:
         note += f" {PAIRS} of {count(len(pairs))} lines; all are in affinity/{related.method}/pairs.parquet."
