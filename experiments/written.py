@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 SAID = ("batch_size", "epochs", "max_updates", "patience", "schedule", "learning_rate", "max_length")
 
 
-def write_tables(to: Path, tables: Iterable[tuple[str, pd.DataFrame]]) -> None:
-    """Write ``to/tables/NAME.csv`` of named tables."""
+def write_tables(to: Path, tables: Iterable[tuple[str, pd.DataFrame]], digits: int = 5) -> None:
+    """Write ``to/tables/NAME.csv`` of named tables; where ranks are made of them few digits would break ties, or make them."""
     (to / "tables").mkdir(parents=True, exist_ok=True)
     for name, table in tables:
-        table.map(plain).to_csv(to / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        table.map(partial(plain, digits=digits)).to_csv(to / "tables" / f"{name}.csv", index=False, lineterminator="\n")
 
 
 def write_figure(to: Path, name: str, figure: Figure) -> None:
@@ -32,12 +33,12 @@ def write_figure(to: Path, name: str, figure: Figure) -> None:
     (to / "figures" / f"{name}.png").write_bytes(style.png(figure))
 
 
-def plain(value: object) -> object:
-    """Return a cell as text: five digits, whole numbers whole, lists joined by +."""
+def plain(value: object, digits: int) -> object:
+    """Return a cell as text: so many digits, whole numbers whole, lists joined by +."""
     if isinstance(value, (list, tuple, np.ndarray)):
         return "+".join(map(str, value))
     if isinstance(value, (float, np.floating)):
-        return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else f"{value:.5g}"
+        return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else f"{value:.{digits}g}"
     return value
 
 

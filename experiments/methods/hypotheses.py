@@ -213,6 +213,11 @@ def _share(found: Judgement) -> str:
     )
     if math.isnan(oracle):
         return f"{numbers}."
+    if found.why_not:
+        return (
+            f"Whether sharing pays is not told from noise: {numbers}, and the best plan of half of the seeds gains "
+            f"{number(oracle, sign=True)} on the others."
+        )
     if oracle > 0:
         return f"Sharing can pay: {numbers}, and the best plan of half of the seeds gains {number(oracle, sign=True)} on the others."
     return f"No plan is shown to pay: {numbers}, and the best plan of half of the seeds gains {number(oracle, sign=True)} on the others."

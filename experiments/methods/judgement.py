@@ -24,11 +24,14 @@ from cotrain.reporting.words import number, plural
 from cotrain.study import data, methods
 from cotrain.study.study import Study
 from cotrain.study.tables import tables, truth
+from cotrain.training.fit import Fit
 from cotrain.training.group import Group
-from cotrain.training.selection import chosen
+from cotrain.training.selection import chosen, null_bits
 
 METRICS = ("log_loss", "macro_f1", "mcc")
 """The first is the primary one; the loss of the others is 1 − metric."""
+LAST = "log_loss, last epoch"
+"""Beside them: no epoch is chosen, and a pair was evaluated at twice as many as its tasks alone."""
 RESAMPLES = 1000
 
 
@@ -117,7 +120,7 @@ def matrix_of(table: pd.DataFrame) -> Losses:
 
 
 def _losses(study: Study, run: RunTables, tasks: tuple[str, ...]) -> dict[str, pd.DataFrame]:
-    """Return what the tasks lose on test by each metric, at the epoch of least log-loss on dev."""
+    """Return what the tasks lose on test by each metric, at the epoch of least log-loss on dev, and after the last one."""
     if not tasks:
         return {}
     lines: list[tuple[Any, ...]] = [(METRICS[0], t, "", s, x) for t, s, x in run.truth["alone"].itertuples(index=False)]
@@ -128,9 +131,17 @@ def _losses(study: Study, run: RunTables, tasks: tuple[str, ...]) -> dict[str, p
             helper = "".join(name for name in fit.group.tasks if name != task)
             test = chosen(fit, task, "test", METRICS[0])
             lines += [(metric, task, helper, fit.seed, 1 - value(metric, test.gold, test.log2_p)) for metric in METRICS[1:]]
+            lines.append((LAST, task, helper, fit.seed, _last(fit, task)))
     table = pd.DataFrame(lines, columns=["metric", "target", "helper", "seed", "loss"])
     table = table[table["target"].isin(tasks) & table["helper"].isin(["", *tasks])].sort_values(["target", "helper", "seed"])
-    return {metric: table[table["metric"] == metric].drop(columns="metric").reset_index(drop=True) for metric in METRICS}
+    return {metric: table[table["metric"] == metric].drop(columns="metric").reset_index(drop=True) for metric in (*METRICS, LAST)}
+
+
+def _last(fit: Fit, task: str) -> float:
+    """Return NLL/NLL_null on test after the last epoch, temperature-scaled on dev."""
+    dev, test = (chosen(fit, task, split, "last") for split in ("dev", "test"))
+    scale = losses.temperature(dev.log2_p, dev.gold)
+    return losses.nll(losses.scaled(test.log2_p, scale), test.gold) / null_bits(fit.train_counts[task], test.gold)
 
 
 def _controls(study: Study, by_metric: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -174,6 +185,6 @@ def _stability(study: Study, run: RunTables) -> pd.DataFrame:
     sets = np.stack([statistics.positions(affinity.pairs[side].tolist()) for side in ("target", "helper")], axis=1)
     same = passes(statistics, sets, affinity, options)
     found = pairs_pass(affinity, options)
-    lost = {task for task, state in affinity.tasks[["task", "state"]].itertuples(index=False) if state == "not_learned"}
+    lost = {task for task, state in affinity.tasks[["task", "state"]].itertuples(index=False) if state != "ok"}
     table = found.assign(same=same, flips=np.where(same, 1 - found["passes"], found["passes"])).drop(columns="passes")
     return table[~table["target"].isin(lost) & ~table["helper"].isin(lost)].reset_index(drop=True)

@@ -54,7 +54,7 @@ def results(run: Path, gate: Path, to: Path = HERE) -> Path:
     figure = draw(found.run, style.WIDE, found.judged)
     if figure is not None:
         write_figure(to, "methods", figure)
-    write_tables(to, _csv(found, alone, outcomes, made))
+    write_tables(to, _csv(found, alone, outcomes, made), digits=12)
     sections = [
         Section("follows", "What follows for a user", (Bullets(follows(found)),)),
         _hypotheses(outcomes),

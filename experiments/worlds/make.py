@@ -2,7 +2,7 @@
 
 Every sentence names an animal with its colour, a place and a time. A task asks for one of three of these, with a tenth of its labels wrong:
 ``colour1`` and ``colour2`` are two samples of one rule, as are ``animal1`` and ``animal2``; ``place`` is a rule of its own. ``noise``
-has ten times the rows and labels that were permuted, so that it can only do harm.
+has more than ten times the rows and labels that were permuted, so that it can only do harm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TASKS = {
     "noise": "place",
 }
 ROWS = {"train": 80, "validation": 200, "test": 200}
-MORE, WRONG = 10, 0.1
+MORE, WRONG = 11, 0.1
 
 
 def task(name: str) -> pd.DataFrame:

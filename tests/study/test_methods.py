@@ -144,7 +144,7 @@ def test_fits_that_lack_what_a_method_needs_are_made_again_and_counted(
     ("methods: {oracle: {repeats: 5}, surrogate: {subsets: 1}}",
      ["oracle.repeats: 5 seeds are asked for, the study has 2", "1 groups of 3 leave 3 pairs of tasks that are in none"]),
     ("methods: {surrogate: {size: 9, fit: foo}, gradients: {at: top}, taskemb: {fisher: x}, etap: {size: 1}}",
-     ["groups should be 1 or more of 2 to 4 tasks, found 40 of 9", "fit should be ridge or", "gradients.at should be joint or base",
+     ["groups should be 1 or more of 2 to 3 tasks, found 40 of 9", "fit should be ridge or", "gradients.at should be joint or base",
       "taskemb.fisher should be per_example or", "etap: there should be 2 or more groups of 2 tasks or more"]),
     ("methods: {surogate: {}}", ["unknown method 'surogate'. Did you mean 'surrogate'?"]),
 ])  # fmt: skip
@@ -211,6 +211,15 @@ def test_methods_that_are_trained_for_at_once_share_their_fits(study: Study) -> 
     methods.train(study, gradients)
     assert made == 1 and not study.made_for["gradients"]
     assert methods.relate(study, "gradients").cost["reused"] == 1
+
+
+def test_tasks_alone_are_the_baselines_whoever_trains_them_first(small: Path, tmp_path: Path) -> None:
+    study = open_study(small / "study.yaml", out=tmp_path / "anew", workers=1)
+    taskemb = methods.chosen(study, "taskemb")
+    assert methods._to_be_made(study, taskemb) == []
+    methods.train(study, taskemb._replace(groups=dict.fromkeys(taskemb.groups, ())))
+    assert study.made_for["taskemb"] == []
+    assert len(methods._to_be_made(study, taskemb)) == len(taskemb.groups) * 2, "what is there, and is made again for it, is its own"
 
 
 def test_etap_learns_from_what_a_study_trains(study: Study) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from cotrain.affinity import losses, surrogate
 from cotrain.affinity.method import TRAINED, Found, Ground, Method, pairs
 from cotrain.affinity.tag import EXTRA, joint, looks, rows
-from cotrain.errors import InputError
+from cotrain.errors import InputError, few
 from cotrain.training.group import Group
 
 _KNOTS, _DEGREE, _SMOOTH, _RESIDUAL = 3, 3, 1e-3, 1.0
@@ -21,13 +21,16 @@ def groups(tasks: Sequence[str], options: Mapping[str, Any]) -> list[Group]:
     """Return the tasks alone, all together, and ``subsets`` random groups of ``size``.
 
     Raises:
-        InputError: options that are none.
+        InputError: options that are none; too few groups for every task to be in one.
     """
     if options["size"] < 2 or options["subsets"] < 2:
         raise InputError(
             f"methods.etap: there should be 2 or more groups of 2 tasks or more, found {options['subsets']} of {options['size']}"
         )
-    return list(dict.fromkeys([*losses.singles(tasks), *joint(tasks, options), *_trained(tasks, options)]))
+    trained = _trained(tasks, options)
+    if lacking := set(tasks) - {task for group in trained for task in group.tasks}:
+        raise InputError(f"methods.etap: {len(trained)} groups leave tasks that are in none, {few(sorted(lacking))}; raise subsets")
+    return list(dict.fromkeys([*losses.singles(tasks), *joint(tasks, options), *trained]))
 
 
 def extras(group: Group, tasks: Sequence[str], options: Mapping[str, Any]) -> tuple[str, ...]:

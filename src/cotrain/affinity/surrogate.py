@@ -105,9 +105,9 @@ def _refuse(options: Mapping[str, Any], tasks: int) -> None:
     """Refuse options that are none for so many tasks."""
     faults = [f"methods.surrogate.{key} should be {' or '.join(known)}, found '{options[key]}'"
               for key, known in (("fit", FITS), ("pool", POOLS)) if options[key] not in known]  # fmt: skip
-    if not 2 <= options["size"] <= tasks or options["subsets"] < 1:
+    if not 2 <= options["size"] < tasks or options["subsets"] < 1:
         faults.append(
-            f"methods.surrogate: groups should be 1 or more of 2 to {tasks} tasks, found {options['subsets']} of {options['size']}"
+            f"methods.surrogate: groups should be 1 or more of 2 to {tasks - 1} tasks, found {options['subsets']} of {options['size']}"
         )
     if faults:
         raise InputError(faults)

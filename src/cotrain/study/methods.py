@@ -116,7 +116,8 @@ def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
         used.update("".join(sorted(fit.key for fit in there)).encode())
         return there
 
-    ground = Ground(pvi, lambda: data.tasks(study), lambda: data.settings(study), fits, one.options, _gains(one.options.get("path")))
+    gains_of = _gains(one.options["path"]) if name == "table" else None
+    ground = Ground(pvi, lambda: data.tasks(study), lambda: data.settings(study), fits, one.options, gains_of)
     index = study.index
     affinity = by(name, one.method, ground, [index[fit] for fit in study.made_for.get(name, ()) if fit in index])
     if one.method.test:
@@ -126,12 +127,17 @@ def relate(study: Study, name: str, gains: Path | None = None) -> Affinity:
 
 
 def _to_be_made(study: Study, one: Chosen) -> list[str]:
-    """Return the fits that a method needs and that lie nowhere yet with its extras, as the index of the study calls them."""
+    """Return the fits that a method needs and that lie nowhere yet with its extras, as the index of the study calls them.
+
+    Tasks alone that the study has not trained yet are not among them: its baseline needs them, whichever comes first.
+    """
     from cotrain.training.train import missing
 
     tasks, points = data.tasks(study), data.points(study)
     every = [missing(one.groups, tasks, point, one.seeds, study.fits, one.groups) for point in points]
-    return list(dict.fromkeys(data.name_of(group, seed) for found in every for group, seed in found))
+    names = dict.fromkeys(data.name_of(group, seed) for found in every for group, seed in found)
+    baseline = {data.name_of(group, seed) for group in steps.alone(study) for seed in study.resolved.seeds} - study.index.keys()
+    return [name for name in names if name not in baseline]
 
 
 def _gains(path: str | None) -> Any:
