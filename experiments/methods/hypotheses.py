@@ -19,6 +19,7 @@ ALPHA = 0.05
 FLIPS, UNSTABLE = 0.2, 0.3
 """A pair is unstable that flips in more than the first of its resamples; H7 asks for the second of the pairs."""
 HALF = 0.5
+NO_GAIN = "without a gain there is nothing to explain"
 
 
 class Outcome(NamedTuple):
@@ -136,7 +137,7 @@ def _updates(found: Judgement) -> Told:
     if not words:
         return Told(None, "not measured: no fit with the updates of a pair at the seeds of the gains")
     if not told:
-        return Told(None, f"{'; '.join(words)}; without a gain there is nothing to explain")
+        return Told(None, f"{'; '.join(words)}; {NO_GAIN}")
     return Told(any(told), "; ".join(words))
 
 
@@ -238,7 +239,9 @@ def _check(by_name: dict[str, Outcome]) -> str:
     updates = {
         HOLDS: "more updates alone or a placebo give half of the gain or more, so hold a gain against both before crediting a helper",
         FAILS: "neither more updates alone nor a placebo give half of the gain, so the company counts",
-        OPEN: "whether more updates alone would do is not known here, so train that control",
+        OPEN: "on average there is no gain here for more updates to explain, so hold a gain against that control where you see one"
+        if by_name["H6"].numbers.endswith(NO_GAIN)
+        else "whether more updates alone would do is not known here, so train that control",
     }[by_name["H6"].outcome]
     stable = {
         HOLDS: "“not different” depends on the sample drawn, so it is a list of candidates and no finding",

@@ -150,7 +150,8 @@ def _reliability(found: Judgement) -> Section:
                "#of helper", "#of interaction", "#of error", "#seeds for .7")  # fmt: skip
     note = (
         "Reliability: correlation of the double-centred gains of two halves of the seeds, stepped up to all of them. Variances are of mean "
-        "gains over seeds, in 10⁻⁴, and may be estimated below 0; shares take those as 0. Loss of macro-f1 and mcc: 1 − metric."
+        "gains over seeds, in 10⁻⁴, and may be estimated below 0; shares take those as 0. Loss of macro-f1 and mcc: 1 − metric. "
+        "Last epoch: no epoch is chosen, where elsewhere a pair has the choice of twice as many as its tasks alone (README.md)."
     )
     return Section("reliability", "Reliability and decomposition", (Table(columns, tuple(lines), "What gains vary by", note, "test"),))
 

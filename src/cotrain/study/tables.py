@@ -94,7 +94,8 @@ def costs(study: Study) -> pd.DataFrame:
     """Return one line per fit of the study: ``group``, ``seed``, ``seconds``, ``updates``, ``tokens``, ``parameters``."""
     columns = ("seconds", "updates", "tokens", "parameters")
     groups = [*trained_groups(study), *scored_groups(study, "crossfit")]
-    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in data.fits(study, groups)]
+    fits = {f.key: f for f in reversed(data.fits(study, groups))}  # one with several names has the first
+    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in reversed(fits.values())]
     return pd.DataFrame(lines, columns=["group", "seed", *columns])
 
 

@@ -29,7 +29,7 @@ def trained(fits: Sequence[Fit], state: Progress | None, title: str = "Fits") ->
     write(filled(Table(("group", "#seeds", "#updates, mean", "#time of a fit, mean", "failed seeds"), tuple(lines), title)))
     reused = state.reused if state is not None else len(fits)
     failed = sum(bool(fit.failed) for fit in fits)
-    seconds = sum(fit.cost.get("seconds", 0.0) for fit in fits)
+    seconds = sum(fit.cost.get("seconds", 0.0) for fit in {fit.key: fit for fit in fits}.values())  # one fit can have several names
     sentence(f"{plural(len(fits), 'fit')}: {len(fits) - reused} made, {reused} there already, {failed} failed; "
              f"{duration(seconds)} of training in all.", "bad" if failed else "")  # fmt: skip
 
