@@ -249,7 +249,7 @@ def test_five_sentences_follow(made: Path) -> None:
 
 def test_losses_are_those_of_the_fits_and_ranks_and_gains_those_of_the_losses(known: Study, made: Path) -> None:
     table = losses(made)
-    assert len(table) == 3 * len(SEEDS) * (7 + 42) and set(table["metric"]) == {"log_loss", "macro_f1", "mcc"}
+    assert len(table) == 4 * len(SEEDS) * (7 + 42) and set(table["metric"]) == {"log_loss", "macro_f1", "mcc", "log_loss, last epoch"}
     (fit,) = data.fits(known, [Group.parse("cr+sst2")], [12])
     test = fit.blocks["cr", "test"]
     guess = test.log2_p[0].argmax(axis=1)
@@ -257,6 +257,7 @@ def test_losses_are_those_of_the_fits_and_ranks_and_gains_those_of_the_losses(kn
     f1 = [2 * ((guess == y) & (test.gold == y)).sum() / ((guess == y).sum() + (test.gold == y).sum()) for y in (0, 1)]
     assert line["macro_f1"] == pytest.approx(1 - np.mean(f1), rel=1e-3)
     assert line["mcc"] == pytest.approx(1 - np.corrcoef(test.gold, guess)[0, 1], rel=1e-3), "of two labels it is Pearson's correlation"
+    assert line["log_loss, last epoch"] == pytest.approx(line["log_loss"]), "here fits have one epoch"
     mean = table[table["metric"] == "log_loss"].groupby(["target", "helper"])["loss"].mean()
     text = page(made).partition("Pairs with a known answer")[2]
     for target, helper in (("cr", "sst2"), ("sst2", "cr"), ("negation", "temporality"), ("temporality", "negation")):
