@@ -24,9 +24,8 @@ from cotrain.reporting.words import number, plural
 from cotrain.study import data, methods
 from cotrain.study.study import Study
 from cotrain.study.tables import tables, truth
-from cotrain.training.fit import Fit
 from cotrain.training.group import Group
-from cotrain.training.selection import chosen, null_bits
+from cotrain.training.selection import chosen, select_epoch
 
 METRICS = ("log_loss", "macro_f1", "mcc")
 """The first is the primary one; the loss of the others is 1 − metric."""
@@ -131,17 +130,10 @@ def _losses(study: Study, run: RunTables, tasks: tuple[str, ...]) -> dict[str, p
             helper = "".join(name for name in fit.group.tasks if name != task)
             test = chosen(fit, task, "test", METRICS[0])
             lines += [(metric, task, helper, fit.seed, 1 - value(metric, test.gold, test.log2_p)) for metric in METRICS[1:]]
-            lines.append((LAST, task, helper, fit.seed, _last(fit, task)))
+            lines.append((LAST, task, helper, fit.seed, losses.test(fit, task, select_epoch(fit, "last"))))
     table = pd.DataFrame(lines, columns=["metric", "target", "helper", "seed", "loss"])
     table = table[table["target"].isin(tasks) & table["helper"].isin(["", *tasks])].sort_values(["target", "helper", "seed"])
     return {metric: table[table["metric"] == metric].drop(columns="metric").reset_index(drop=True) for metric in (*METRICS, LAST)}
-
-
-def _last(fit: Fit, task: str) -> float:
-    """Return NLL/NLL_null on test after the last epoch, temperature-scaled on dev."""
-    dev, test = (chosen(fit, task, split, "last") for split in ("dev", "test"))
-    scale = losses.temperature(dev.log2_p, dev.gold)
-    return losses.nll(losses.scaled(test.log2_p, scale), test.gold) / null_bits(fit.train_counts[task], test.gold)
 
 
 def _controls(study: Study, by_metric: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Who ranks helpers as they are: ``python experiments/worlds/results.py RUN [TO]`` writes RESULTS.md from a finished run of study.yaml.
 
-Kinds of helpers of a target: ``same`` (another sample of its rule), ``unrelated`` (another rule), ``noise`` (eleven times the rows, wrong
-labels; called harmful only where the interval of its true gain, over five seeds or more, the targets fixed, is below 0). The true gain is
-that of log-loss on test, temperature-scaled on dev, of the epoch that is best by the dev rows of the target alone: permuted labels choose
+Kinds of helpers of a target: ``same`` (another sample of its rule), ``unrelated`` (another rule), ``noise`` (eleven times the rows, their
+labels permuted; called harmful only where the interval of its true gain, over five seeds or more, targets fixed, is below 0). True gains
+are of log-loss on test, temperature-scaled on dev, of the epoch that is best by the dev rows of the target alone: permuted labels choose
 none, else training that stopped early would pass for harm. AUC: the share of pairs of helpers of one target that a method has in the true
 order, ties counted half, over all targets.
 """
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from cotrain.affinity.losses import nll, scaled, temperature
+from cotrain.affinity import losses
 from cotrain.affinity.method import named
 from cotrain.reporting.words import count, duration, number
 from cotrain.study import data, methods
 from cotrain.study.open import open_study
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
-from cotrain.training.selection import null_bits, select_epoch
+from cotrain.training.selection import select_epoch
 
 LEAST = 5
 """Seeds without which nothing is called harmful."""
@@ -46,10 +46,8 @@ def auc(values: dict[tuple[str, str], float], better: str, worse: str) -> tuple[
 
 
 def loss(fit: Fit, task: str) -> float:
-    """Return NLL/NLL_null on test at the best of the stored epochs by the dev rows of the task alone, temperature-scaled on dev."""
-    epoch = select_epoch(fit, lambda gold, log2_p: -nll(log2_p, gold), [task])
-    dev, test = fit.blocks[task, "dev"], fit.blocks[task, "test"]
-    return nll(scaled(test.at(epoch), temperature(dev.at(epoch), dev.gold)), test.gold) / null_bits(fit.train_counts[task], test.gold)
+    """Return NLL/NLL_null on test, temperature-scaled on dev, at the best of the stored epochs by the dev rows of the task alone."""
+    return losses.test(fit, task, select_epoch(fit, lambda gold, log2_p: -losses.nll(log2_p, gold), [task]))
 
 
 def truth(study: Study) -> dict[str, np.ndarray]:

@@ -74,7 +74,8 @@ def test_a_reader_that_is_gone_is_no_defect(study: Study) -> None:
 
 def test_letters_that_the_terminal_lacks_are_replaced(study: Study) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    subprocess.run([sys.executable, "-m", "cotrain", "relate", study.path], env=environment, check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-m", "cotrain", "relate", study.path], env=environment, check=True, capture_output=True)
+    assert b"?" in done.stdout and done.stdout.isascii() and b"apple" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,14 @@ def dev(fit: Fit, task: str) -> float:
     return nll(fit.unweighted(task, found.log2_p), found.gold) / null
 
 
-def test(fit: Fit, task: str) -> float:
-    """Return NLL/NLL_null on test at the epoch that is best on dev by log-loss, temperature-scaled on dev (METHOD, section 5)."""
+def test(fit: Fit, task: str, epoch: int | None = None) -> float:
+    """Return NLL/NLL_null on test, temperature-scaled on dev (METHOD, section 5).
+
+    Args:
+        epoch: one whose test predictions are stored; the best of the group on dev by log-loss where none is named.
+    """
     null = _null(fit, task, "test")
-    epoch = select_epoch(fit, "log_loss")
+    epoch = select_epoch(fit, "log_loss") if epoch is None else epoch
     held, block = fit.blocks[task, "dev"], fit.blocks[task, "test"]
     scale = temperature(fit.unweighted(task, held.at(epoch)), held.gold)
     return nll(scaled(fit.unweighted(task, block.at(epoch)), scale), block.gold) / null

@@ -129,6 +129,19 @@ class Method:
             raise InputError(faults)
         return {**self.options, **given}
 
+    @staticmethod
+    def seeds(name: str, options: Mapping[str, Any], of_study: Sequence[int]) -> tuple[int, ...]:
+        """Return the seeds that a method which needs fits reads: its own, or the first so many of the study.
+
+        Raises:
+            InputError: more ``repeats`` than the study has seeds.
+        """
+        if options.get("seeds"):
+            return tuple(options["seeds"])
+        if (repeats := int(options.get("repeats", 0))) > len(of_study):
+            raise InputError(f"methods.{name}.repeats: {repeats} seeds are asked for, the study has {len(of_study)}; name some with seeds")
+        return tuple(of_study[: repeats or None])
+
     def refuse_few(self, name: str, tasks: Collection[str]) -> None:
         """Refuse fewer tasks than the method needs."""
         if len(tasks) < self.least:

@@ -223,7 +223,7 @@ def group(
             else "--choose-on belongs to --gains; leave it out for the folder of a run"
         )  # fmt: skip
     opened = open_run(run, "group")
-    before = {plan.name: plan.to_dict() for plan in opened.plans()} if given or set_ or from_ or name else {}
+    before = {} if list_ else {plan.name: plan.to_dict() for plan in opened.plans() if given or set_ or from_ or name}
     found: Any = steps.passing(opened, given, set_ or (), from_) if list_ else steps.group(opened, given, set_ or (), name, from_)
     if json_:
         emit(found._asdict() if list_ else found)

@@ -331,7 +331,7 @@ def _by(values: Mapping[str, Any]) -> _Found:
 def _methods(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
     """Yield methods that are unknown, options that are none, and those that make no groups of the tasks."""
     tasks, unclear = _known(values, entries)
-    seeds = len(values.get("seeds", PRESETS.get(values.get("preset", ""), PRESETS["default"]).seeds))
+    seeds = values.get("seeds", PRESETS.get(values.get("preset", ""), PRESETS["default"]).seeds)
     for name, given in values.get("methods", {}).items():
         try:
             method = named(name)
@@ -339,10 +339,8 @@ def _methods(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:
             if not unclear and len(tasks) >= method.least:
                 for group in method.groups(tasks, chosen):
                     method.extras(group, tasks, chosen)
-            if not chosen.get("seeds") and seeds < chosen.get("repeats", 0) and "repeats" in given:
-                raise InputError(
-                    f"methods.{name}.repeats: {chosen['repeats']} seeds are asked for, the study has {seeds}; name some with seeds"
-                )
+            if seeds:  # without any it is told when the method trains
+                method.seeds(name, chosen, seeds)
         except InputError as error:
             yield from ((("methods", name), words) for words in error.faults)
 

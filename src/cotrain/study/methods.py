@@ -48,13 +48,10 @@ def chosen(study: Study, name: str, given: Mapping[str, Any] = MappingProxyType(
     groups = {group: method.extras(group, study.tasks, options) for group in method.groups(study.tasks, options)}
     if any(groups.values()):
         refuse(study.resolved.settings.trainer, f"the method {name} needs")
-    if groups and options.get("seeds"):
-        seeds = tuple(options["seeds"])
-    elif groups:
+    if groups and not options.get("seeds"):
         data.needs_seeds(study, f"the method {name}")
-        if (repeats := int(options.get("repeats", 0))) > len(seeds):
-            raise InputError(f"methods.{name}.repeats: {repeats} seeds are asked for, the study has {len(seeds)}; name some with seeds")
-        seeds = seeds[: repeats or None]
+    if groups:
+        seeds = method.seeds(name, options, seeds)
     return Chosen(name, method, options, groups, seeds)
 
 

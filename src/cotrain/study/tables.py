@@ -20,6 +20,7 @@ from cotrain.reporting.tables import RunTables
 from cotrain.study import data, methods
 from cotrain.study.steps import scored_groups, size, trained_groups
 from cotrain.study.study import Study
+from cotrain.training.fit import Fit
 
 
 def tables(study: Study) -> RunTables:
@@ -94,8 +95,10 @@ def costs(study: Study) -> pd.DataFrame:
     """Return one line per fit of the study: ``group``, ``seed``, ``seconds``, ``updates``, ``tokens``, ``parameters``."""
     columns = ("seconds", "updates", "tokens", "parameters")
     groups = [*trained_groups(study), *scored_groups(study, "crossfit")]
-    fits = {f.key: f for f in reversed(data.fits(study, groups))}  # one with several names has the first
-    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in reversed(fits.values())]
+    fits: dict[str, Fit] = {}
+    for fit in data.fits(study, groups):
+        fits.setdefault(fit.key, fit)  # one can have several names
+    lines = [{"group": f.group.name, "seed": f.seed, **_of(f.cost, columns)} for f in fits.values()]
     return pd.DataFrame(lines, columns=["group", "seed", *columns])
 
 
