@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from cotrain import open_study
+
 KILLS = 30
 SCRIPT = """
 # The process that is killed is forked from this one, which has imported everything: otherwise most of its short life would go into that.
@@ -78,7 +80,7 @@ def facts(file: Path) -> dict[str, Any]:
 
 
 def plans(run: Path) -> dict[str, Any]:
-    return {file.name: yaml.safe_load(file.read_text()) for file in (run / "plans").iterdir()}
+    return {file.name: yaml.safe_load(file.read_text()) for file in (run / "plans").glob("*.yaml")}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -102,3 +104,14 @@ def test_thirty_kills_and_two_processes_at_once_change_no_table(small: Path) -> 
             assert facts(run / file) == facts(undisturbed / file)
         left = [f for f in run.rglob(".*") if f.is_dir()]
         assert left == [], "what killed processes left half-written is gone"
+
+
+def test_a_file_that_a_killed_process_left_goes_with_the_next_of_its_name(small: Path) -> None:
+    study = open_study(small / "runs" / "small")
+    left, now = (study.path / f".looks.json-{name}" for name in ("left", "now"))
+    for file in (left, now):
+        file.write_text("half")
+    os.utime(left, (0, 0))
+    with study.writing("looks.json") as file:
+        file.write_text("{}")
+    assert now.exists() and not left.exists(), "another process may be writing the newer one"

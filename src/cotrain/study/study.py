@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,8 @@ from cotrain.pvi.scores import Scores
 from cotrain.study.presets import Resolved
 
 FORMAT = 1
+LEFT = 3600
+"""Seconds after which a temporary file is what a killed process left: none takes so long."""
 STUDY, PLACEMENT, INDEX, CHECK = "study.yaml", "placement.parquet", "fits.json", "check.json"
 
 
@@ -340,6 +343,10 @@ class Study:
         target.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, *(self.path / part for part in Path(name).parents if part.name)) if self.private else ():
             folder.chmod(0o700)
+        for left in target.parent.glob(f".{target.name}-*"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT:
+                    left.unlink()
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         os.close(handle)
         file = Path(temporary)
