@@ -72,7 +72,7 @@ def blocks(page: Path) -> Iterator[Block]:
 def test_blocks_of_the_page_run_and_print_what_it_shows(page: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(small)
     monkeypatch.setenv("COLUMNS", "110")
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # fits in this process
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # fits in this process
     monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
     names: dict[str, Any] = {"__name__": "docs"}
     printed = ""

@@ -126,18 +126,23 @@ def _safe(found: Judgement) -> Told:
 
 
 def _updates(found: Judgement) -> Told:
-    """H6: what the updates of a pair alone, and what a helper with permuted labels, give of the gain."""
+    """H6: what the updates of a pair alone, and what a helper with permuted labels, give of the mean gain of all pairs.
+
+    A control of some of the pairs is told and settles nothing, as which ones were chosen would.
+    """
     told, words = list[bool](), list[str]()
+    every = np.isfinite(found.gains()).sum() if found.parts else 0
     for kind, part in found.controls.groupby("kind"):
         gain, shared = part["gain"].mean(), part["shared"].mean()
         of = plural(len(part), "target with a helper", "targets with helpers")
         words.append(f"{kind}: {number(gain, sign=True)} of {number(shared, sign=True)} ({of})")
-        if shared > 0:
+        if shared > 0 and len(part) == every:
             told.append(bool(gain >= HALF * shared))
     if not words:
         return Told(None, "not measured: no fit with the updates of a pair at the seeds of the gains")
     if not told:
-        return Told(None, f"{'; '.join(words)}; {NO_GAIN}")
+        why = NO_GAIN if every and np.nanmean(found.gains()) <= 0 else "neither is there for every pair"
+        return Told(None, f"{'; '.join(words)}; {why}")
     return Told(any(told), "; ".join(words))
 
 

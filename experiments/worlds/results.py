@@ -1,10 +1,11 @@
-"""Who ranks helpers as they are: ``python experiments/worlds/results.py RUN [TO]`` writes RESULTS.md from a finished run of study.yaml.
+"""Who ranks helpers as they are: ``python experiments/worlds/results.py RUN [TO]`` writes TO/RESULTS.md, beside this file if no other is
+named, from a finished run of the study.yaml there.
 
-Kinds of helpers of a target: ``same`` (another sample of its rule), ``unrelated`` (another rule), ``noise`` (eleven times the rows, their
-labels permuted; called harmful only where the interval of its true gain, over five seeds or more, targets fixed, is below 0). True gains
-are of log-loss on test, temperature-scaled on dev, of the epoch that is best by the dev rows of the target alone: permuted labels choose
-none, else training that stopped early would pass for harm. AUC: the share of pairs of helpers of one target that a method has in the true
-order, ties counted half, over all targets.
+Kinds of helpers of a target: ``same`` (the other sample of its rule), ``unrelated`` (another rule), ``noise`` (its labels are permuted;
+called harmful only where the interval of its true gain, over five seeds or more, targets fixed, is below 0). True gains are of log-loss on
+test, temperature-scaled on dev, of the epoch that is best by the dev rows of the target alone: permuted labels choose none, else training
+that stopped early would pass for harm. AUC: the share of pairs of helpers of one target that a method has in the true order, ties counted
+half, over all targets. Found: for how many of the targets that have one, the other sample is the best helper.
 """
 
 from __future__ import annotations
@@ -45,6 +46,16 @@ def auc(values: dict[tuple[str, str], float], better: str, worse: str) -> tuple[
     return float(np.mean(right)), len(right)
 
 
+def found(values: dict[tuple[str, str], float]) -> str:
+    """Return for how many targets the helper of the same kind is above all others, of how many."""
+    best = []
+    for target in sorted({t for t, _ in values}):
+        helpers = {h: v for (t, h), v in values.items() if t == target}
+        same = [h for h in helpers if kind(target, h) == "same"]
+        best += [all(helpers[same[0]] > v for h, v in helpers.items() if h not in same)] if same and target != "noise" else []
+    return f"{sum(best)} of {len(best)}"
+
+
 def loss(fit: Fit, task: str) -> float:
     """Return NLL/NLL_null on test, temperature-scaled on dev, at the best of the stored epochs by the dev rows of the task alone."""
     return losses.test(fit, task, select_epoch(fit, lambda gold, log2_p: -losses.nll(log2_p, gold), [task]))
@@ -76,7 +87,9 @@ def results(run: Path, to: Path) -> Path:
     study = open_study(run)
     gains = truth(study)
     number_of = gains["same"].shape[1]
-    lines = ["# Worlds: who ranks helpers as they are\n", "Made by `python experiments/worlds/results.py RUN`; the tasks are in make.py.\n",
+    where = "" if to == Path(__file__).parent else f" {to.as_posix()}"
+    lines = [f"# {to.name.capitalize()}: who ranks helpers as they are\n",
+             f"Made by `python experiments/worlds/results.py RUN{where}`; the tasks are in make.py.\n",
              "| helper | pairs | mean true gain, share of NLL_null | 95 % over seeds |", "|---|--:|--:|---|"]  # fmt: skip
     ends = {}
     for one, values in gains.items():
@@ -87,8 +100,9 @@ def results(run: Path, to: Path) -> Path:
     harmful = ends["noise"][1] < 0 and number_of >= LEAST
     told = "is harmful" if harmful else "is not surely harmful, so the last AUC says nothing of methods"
     lines += [f"\nOver {number_of} seeds noise {told}.\n",
-              "| method | sees | same over unrelated, AUC | same over noise | unrelated over noise | fits made | gradient passes | time |",
-              "|---|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+              "| method | sees | same found | same over unrelated, AUC | same over noise | unrelated over noise "
+              "| fits made | gradient passes | time |",
+              "|---|---|--:|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
     for name, affinity in sorted(study.affinities.items()):
         if name == "oracle":
             continue
@@ -100,7 +114,7 @@ def results(run: Path, to: Path) -> Path:
         shares = [number(auc(values, *two)[0], 2) for two in ORDERS]
         seconds = cost.get("seconds", 0.0) + cost.get("fit_seconds", 0.0)
         spent = count(cost.get("fits", 0)), count(cost.get("gradient_passes", 0)), duration(seconds)
-        lines.append(f"| `{name}` | {' | '.join([sees(name), *shares, *spent])} |")
+        lines.append(f"| `{name}` | {' | '.join([sees(name), found(values), *shares, *spent])} |")
     every = {(t, h): 0.0 for t in study.tasks for h in study.tasks if t != h}
     counts = [str(auc(every, *two)[1]) for two in ORDERS]
     lines.append(f"\nPairs of helpers compared: {', '.join(counts)}. .5 is chance.")

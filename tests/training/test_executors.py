@@ -15,6 +15,7 @@ import pytest
 
 from cotrain import Group
 from cotrain.errors import InputError
+from cotrain.training import room
 from cotrain.training.executors import local
 from cotrain.training.train import Options, Progress, train
 
@@ -74,9 +75,9 @@ def test_each_process_sees_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert local._gpus() == ["0", "1", "2"]
+    assert room.gpus() == ["0", "1", "2"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-7")
-    gpus, taken, seen = local._gpus(), multiprocessing.Value("i", 0), []
+    gpus, taken, seen = room.gpus(), multiprocessing.Value("i", 0), []
     for _ in range(3):
         local._see_one(gpus, taken)
         seen.append(os.environ["CUDA_VISIBLE_DEVICES"])

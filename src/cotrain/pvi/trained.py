@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from cotrain.pvi.scores import Scores
 from cotrain.tasks.task import Split, Task
 from cotrain.tasks.texts import text_keys
 from cotrain.training import encoder
+from cotrain.training.room import room
 from cotrain.training.settings import Settings
 
 ATTESTED = (
@@ -77,7 +77,7 @@ def score_trained(tasks: Mapping[str, Task], models: Mapping[str, str], settings
     if faults:
         raise InputError(faults)
     found, bases = dict[str, Predictions](), dict[str, _Base]()
-    at_once = (workers or max(1, (os.cpu_count() or 1) // settings.threads)) if settings.device == "cpu" else 1
+    at_once = (workers or room(settings)) if settings.device == "cpu" else 1
     with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(settings.threads,)) as pool:
         scored = pool.map(lambda task: _predicted(ready[task], tasks[task], split, settings), ready)
         for done, (task, (log2_p, base)) in enumerate(zip(ready, scored, strict=True), 1):

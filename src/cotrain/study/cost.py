@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,9 @@ from cotrain.training.calibrate import calibrate, expected, footprint
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.outside import is_outside
+from cotrain.training.room import room
 from cotrain.training.settings import Settings
+from cotrain.training.train import effective
 from cotrain.training.work import work
 
 _MEASURED = ("tokens", "seconds", "seconds_most", "tokens_per_second", "memory_bytes", "disk_bytes")
@@ -33,7 +34,7 @@ def cost(study: Study, tasks: Mapping[str, Task]) -> dict[str, Any]:
     if not study.resolved.seeds:
         return {}
     settings = data.settings(study)
-    workers = study.workers or max(1, (os.cpu_count() or 1) // settings.threads)
+    workers = study.workers or room(effective(settings))
     parts = _summed([_parts(study, tasks, point) for point in data.points(study)])
     seeds = len(study.resolved.seeds)
     fits = round(seeds * sum(part["fits"] for part in parts.values()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,8 +20,9 @@ from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.leases import turn
 from cotrain.training.outside import refuse
+from cotrain.training.room import room
 from cotrain.training.selection import goodness, select_epoch
-from cotrain.training.train import Options, train
+from cotrain.training.train import Options, effective, train
 
 KEEP = ("best", "all", "none")
 
@@ -71,7 +71,7 @@ def _models(study: Study, show: Show | None, keep: str) -> dict[Path, Serving]:
     missing = [f for f, (serving, fit) in wanted.items() if made_of(f) != (fit.key, epochs[f], _thresholds(study, serving, fit))]
     tasks = data.tasks(study)
     how = Options(workers=study.workers, executor=study.executor, progress=show, extras=("weights",))
-    at_once = study.workers or os.cpu_count() or 1
+    at_once = study.workers or room(effective(data.settings(study)))
     # few at a time: weights of every epoch that could be picked lie on the disk until a model is written
     for start in range(0, len(missing), at_once):
         few = missing[start : start + at_once]

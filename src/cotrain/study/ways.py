@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from cotrain.training import encoder
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group, Member
 from cotrain.training.outside import refuse
+from cotrain.training.room import room
 from cotrain.training.selection import select_epoch
 from cotrain.training.settings import Settings
 from cotrain.training.train import Options, effective, train
@@ -119,7 +119,7 @@ def _mean(study: Study, tasks: Mapping[str, Task], settings: Settings, seed: int
 
     of_encoder = f"classifiers.0.{load_base(encoder.folder(settings.model), 'eager').prefix}."
     how = Options(workers=study.workers, progress=show, extras=("weights",))
-    found, names, at_once = dict[str, Any](), list(tasks), study.workers or os.cpu_count() or 1
+    found, names, at_once = dict[str, Any](), list(tasks), study.workers or room(effective(settings))
     for start in range(0, len(names), at_once):
         with tempfile.TemporaryDirectory(prefix=".merging-", dir=study.path) as scratch:
             fits = train([Group.of([name]) for name in names[start : start + at_once]], tasks, settings, [seed], Path(scratch), how)

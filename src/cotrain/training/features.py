@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from cotrain.training.long import Row, joined, spread
 from cotrain.training.model import load_base
+from cotrain.training.room import cores
 from cotrain.training.scoring import lowered, pad
 from cotrain.training.settings import Settings
 
@@ -36,7 +36,7 @@ class Encoder:
         size = _ON_CPU if on_cpu else _ELSEWHERE
         batches = [[rows[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
         # a batch per core: threads inside of one would wait for each other wherever the machine does something else
-        with ThreadPoolExecutor((on_cpu and os.cpu_count()) or 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(cores() if on_cpu else 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             found = np.concatenate(list(pool.map(self._of_batch, batches)))
         return joined(found[np.argsort(order, kind="stable")], owners)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cotrain.errors import InputError
 from cotrain.training import worker
 from cotrain.training.executors.side_by_side import TICK, side_by_side
+from cotrain.training.room import gpus, room
 from cotrain.training.worker import Job, Outcome
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def run(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
     Raises:
         InputError: a process was killed from outside, most often for want of memory.
     """
-    gpus = _gpus() if setup.settings.device == "cuda" else []
-    workers = min(setup.workers or len(gpus) or max(1, (os.cpu_count() or 1) // setup.settings.threads), len(jobs))
-    if workers == 1 and len(gpus) < 2:
+    seen = gpus() if setup.settings.device == "cuda" else []
+    workers = min(setup.workers or room(setup.settings), len(jobs))
+    if workers == 1 and len(seen) < 2:
         _here(jobs, setup, report)
     else:
-        _pool(jobs, setup, report, workers, gpus)
+        _pool(jobs, setup, report, workers, seen)
 
 
 def _here(jobs: Sequence[Job], setup: Setup, report: Report) -> None:
@@ -109,19 +110,11 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join()
 
 
-def _gpus() -> list[str]:
-    """Return the GPUs that this process sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]
-
-
-def _see_one(gpus: Sequence[str], taken: Any) -> None:
+def _see_one(named: Sequence[str], taken: Any) -> None:
     """Let this process see one of the GPUs, each process the next one: over several a fit would be another fit."""
-    if gpus:
+    if named:
         with taken.get_lock():
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpus[taken.value % len(gpus)]
+            os.environ["CUDA_VISIBLE_DEVICES"] = named[taken.value % len(named)]
             taken.value += 1
 
 
