@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 
@@ -125,10 +126,11 @@ def scored(folder: Path, ease: Mapping[str, float]) -> Study:
 
 
 def world(folder: Path, shift: Shift) -> Study:
-    """Return a study with every pair trained, controls of one pair, and methods that say the opposite of PVI."""
+    """Return a study with every pair trained, the updates of each alone, a placebo, and methods that say the opposite of PVI."""
     study = scored(folder, EASE)
     write(study, EASE, singles_and_pairs(NAMES, {}), SEEDS, shift)
-    write(study, EASE, [Group.parse(n) for n in ("cr@cr+sst2", "cr+sst2[permuted:7]@cr+sst2")], SEEDS[:3], shift)
+    controls = [f"{task}@{'+'.join(sorted(pair))}" for pair in combinations(NAMES, 2) for task in pair]
+    write(study, EASE, [Group.parse(n) for n in (*controls, "cr+sst2[permuted:7]@cr+sst2")], SEEDS[:3], shift)
     pvi = steps.relate(study)
     for name in ("entropy", "accuracy", "log_size", "textemb", "gradients"):
         save(study, name, -pvi.pairs["value"])
@@ -271,10 +273,26 @@ def test_controls_are_held_against_the_pairs_of_the_same_seeds(made: Path) -> No
     table = losses(made)
     kept = table[(table["metric"] == "log_loss") & table["seed"].isin(SEEDS[:3]) & (table["target"] == "cr")]
     mean = kept.groupby("helper")["loss"].mean()
-    controls = pd.read_csv(made / "tables" / "controls.csv").set_index("kind")
-    assert set(controls.index) == {"matched updates", "placebo"} and (controls["seeds"] == 3).all()
+    every = pd.read_csv(made / "tables" / "controls.csv").set_index("kind")
+    assert every.index.value_counts().to_dict() == {"matched updates": 42, "placebo": 1} and (every["seeds"] == 3).all()
+    controls = every[(every["target"] == "cr") & (every["helper"] == "sst2")]
     assert controls["shared"].to_numpy() == pytest.approx(mean[""] - mean["sst2"], rel=1e-3)
     assert (controls["gain"].abs() < controls["shared"] / 4).all()
+    assert controls["more"].to_numpy() == pytest.approx((controls["shared"] - controls["gain"]).to_numpy())
+    assert (controls["low"] < controls["more"]).all() and (controls["more"] < controls["high"]).all()
+
+
+def test_a_control_of_some_of_the_pairs_settles_nothing(known: Study) -> None:
+    whole = sys.modules["judgement"].judgement(known)
+
+    def h6(controls: pd.DataFrame) -> tuple[str, str]:
+        (one,) = (one for one in sys.modules["hypotheses"].hypotheses(replace(whole, controls=controls)) if one.name == "H6")
+        return one.outcome, one.numbers
+
+    assert h6(whole.controls)[0] == "does not hold"
+    for some in (whole.controls[whole.controls["kind"] == "placebo"], whole.controls.query("kind != 'placebo'").iloc[1:]):
+        outcome, numbers = h6(some)
+        assert outcome == "cannot be told" and numbers.endswith("; neither is there for every pair")
 
 
 def test_flips_are_counted_as_the_resamples_have_them(known: Study, made: Path) -> None:
@@ -304,9 +322,9 @@ def test_candidates_are_judged_by_what_they_learn_alone(made: Path) -> None:
 
 
 def test_the_page_says_how_much_was_trained(made: Path) -> None:
-    # 7 tasks and 21 pairs at four seeds, 7 tasks at three more, 2 controls at three; 5 candidates at three
-    fits = 4 * 28 + 3 * 7 + 2 * 3
-    assert f"{fits} fits and {10 * fits // 60} min of training in all" in page(made)
+    # 7 tasks and 21 pairs at four seeds, 7 tasks at three more, 43 controls at three; 5 candidates at three
+    fits = 4 * 28 + 3 * 7 + 43 * 3
+    assert f"{fits} fits and {round(10 * fits / 60)} min of training in all" in page(made)
     assert "15 fits and 2 min 30 s" in page(made) and "4 of 4 seeds of the gains have every task and every pair" in page(made)
 
 

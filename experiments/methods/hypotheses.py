@@ -243,7 +243,7 @@ def _check(by_name: dict[str, Outcome]) -> str:
     """Say what to hold a gain, and a nomination, against."""
     updates = {
         HOLDS: "more updates alone or a placebo give half of the gain or more, so hold a gain against both before crediting a helper",
-        FAILS: "neither more updates alone nor a placebo give half of the gain, so the company counts",
+        FAILS: "more updates alone, or a placebo, where trained for every pair, give less than half of the gain, so the company counts",
         OPEN: "on average there is no gain here for more updates to explain, so hold a gain against that control where you see one"
         if by_name["H6"].numbers.endswith(NO_GAIN)
         else "whether more updates alone would do is not known here, so train that control",

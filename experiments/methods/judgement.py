@@ -13,6 +13,7 @@ from cotrain.affinity import judge, losses
 from cotrain.affinity.components import RELIABLE, Components, components, reliability
 from cotrain.affinity.judge import Interval, Losses
 from cotrain.affinity.pvi import relate
+from cotrain.evaluation.intervals import seed_interval
 from cotrain.evaluation.metrics import value
 from cotrain.grouping.options import Options
 from cotrain.grouping.passing import passes
@@ -43,7 +44,8 @@ class Judgement:
         judged: the methods, in the order of their scores; by name where they are not ranked. No scores where nothing can be computed.
         losses: by metric ``target``, ``helper`` (empty: alone), ``seed``, ``loss`` of the tasks judged; none without a seed.
         parts: by metric the components of gains and the reliability of the interaction; none where there are too few tasks or seeds.
-        controls: what else gave a gain: ``kind``, ``target``, ``helper``, ``seeds``, ``gain``, ``shared`` (that of the pair, same seeds).
+        controls: what else gave a gain: ``kind``, ``target``, ``helper``, ``seeds``, ``gain``, ``shared`` (that of the pair, same seeds),
+            ``more`` (the second less the first) with ``low`` and ``high``, its interval over seeds.
         stability: ``target``, ``helper``, ``same`` (the test calls them not different), ``flips`` (share of resamples that say otherwise).
         seeds: those with every pair, and those that the study wants.
     """
@@ -139,8 +141,9 @@ def _losses(study: Study, run: RunTables, tasks: tuple[str, ...]) -> dict[str, p
 def _controls(study: Study, by_metric: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return what targets gain in log-loss with the updates of a pair alone, and with a helper whose labels are permuted."""
     names = ["kind", "target", "helper"]
+    measures = ["seeds", "gain", "shared", "more", "low", "high"]
     if not by_metric:
-        return pd.DataFrame(columns=[*names, "seeds", "gain", "shared"])
+        return pd.DataFrame(columns=[*names, *measures])
     known = {(t, h, s): x for t, h, s, x in by_metric[METRICS[0]].itertuples(index=False)}
     lines = []
     for name in sorted(study.index):
@@ -153,8 +156,11 @@ def _controls(study: Study, by_metric: Mapping[str, pd.DataFrame]) -> pd.DataFra
                     for fit in data.fits(study, [group], [seed]) if not fit.failed
                 ]  # fmt: skip
     table = pd.DataFrame(lines, columns=[*names, "seed", "gain", "shared"])
-    found = table.groupby(names).agg(seeds=("seed", "nunique"), gain=("gain", "mean"), shared=("shared", "mean"))
-    return found.reset_index()
+    found = []
+    for which, part in table.groupby(names):
+        more = seed_interval(part["shared"] - part["gain"])
+        found.append((*which, more.n, part["gain"].mean(), part["shared"].mean(), more.value, more.low, more.high))
+    return pd.DataFrame(found, columns=[*names, *measures])
 
 
 def _control(group: Group) -> Iterator[tuple[str, str, str]]:

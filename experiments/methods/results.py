@@ -15,10 +15,10 @@ import pandas as pd
 from candidates import CEILING, FLOOR, candidates
 from hypotheses import Outcome, follows, headline, hypotheses, outcomes_in_words, tenths
 from judgement import METRICS, RESAMPLES, Judgement, judgement, matrix_of
-from scipy import special
 
 from cotrain.affinity import METHODS
 from cotrain.errors import InputError
+from cotrain.evaluation.intervals import seed_interval
 from cotrain.reporting import markdown, style
 from cotrain.reporting.content import Block, Bullets, Cell, Figure, Section, Table, Text, row
 from cotrain.reporting.figures.methods import draw
@@ -125,14 +125,10 @@ def _alike(found: Judgement, target: str, helper: str) -> tuple[Cell, ...]:
     """Return the line of a target and a helper that should be good for it."""
     losses, tasks = matrix_of(found.losses[METRICS[0]]), found.judged.tasks
     i, j = tasks.index(target), tasks.index(helper)
-    each = losses.alone[:, i] - losses.pairs[:, i, j]
-    half = float(special.stdtrit(len(each) - 1, 0.975)) * each.std(ddof=1) / len(each) ** 0.5 if len(each) > 1 else np.nan
+    gain = seed_interval(losses.alone[:, i] - losses.pairs[:, i, j])
     gains = found.gains()[i]
     rank = 1 + int((gains > gains[j]).sum())
-    return row(
-        Cell(target, "strong"), helper, estimate(each.mean(), each.mean() - half, each.mean() + half, sign=True),
-        f"{rank} of {len(tasks) - 1}",
-    )  # fmt: skip
+    return row(Cell(target, "strong"), helper, estimate(gain.value, gain.low, gain.high, sign=True), f"{rank} of {len(tasks) - 1}")
 
 
 def _reliability(found: Judgement) -> Section:
@@ -207,11 +203,22 @@ def _scores(found: Judgement) -> Table:
 def _controls(found: Judgement) -> Section:
     """Return what else gave a gain, and how stable what the test says is."""
     lines = tuple(
-        row(kind, Cell(target, "strong"), helper, count(seeds), number(gain, sign=True), number(shared, sign=True))
-        for kind, target, helper, seeds, gain, shared in found.controls.itertuples(index=False)
+        row(
+            kind,
+            Cell(target, "strong"),
+            helper,
+            count(seeds),
+            number(gain, sign=True),
+            number(shared, sign=True),
+            estimate(more, low, high, sign=True),
+        )
+        for kind, target, helper, seeds, gain, shared, more, low, high in found.controls.itertuples(index=False)
     )
-    columns = ("control", "target", "helper", "#seeds", "#gain of the control", "#gain in the pair")
-    note = "Matched updates: the target alone with the updates of the pair. Placebo: the pair with permuted labels of the helper."
+    columns = ("control", "target", "helper", "#seeds", "#gain of the control", "#gain in the pair", "#more in the pair [95 % over seeds]")
+    note = (
+        "Matched updates: the target alone with the updates of the pair. Placebo: the pair with permuted labels of the helper. More: what "
+        "the labels of the helper give beyond the control, at the same seeds."
+    )
     blocks: list[Block] = [Table(columns, lines, "What else gives the gain", note, "test")] if lines else [Text("H6 was not measured.")]
     flips = tuple(
         row(f"{target}, {helper}", "not different" if same else "different", share(flip))

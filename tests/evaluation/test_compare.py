@@ -202,6 +202,15 @@ def test_a_group_left_with_one_seed_is_not_recommended(study):
     assert all(s.group.name != "a+b" for s in found.recommended.servings)
 
 
+def test_a_task_alone_that_is_left_with_one_seed_is_compared_with_nothing(world, plan):
+    fits = world({"a": (2000, 300), "b": (2000, 300)}, discordant=0.01, seeds=(13, 42, 52)).fits("a+b")
+    assert judge(fits, [plan("pvi", "nominated", "a+b")]).recommended.models == 1
+    broken = [replace(f, failed="out of memory", blocks={}) if f.group.name == "a" and f.seed != 42 else f for f in fits]
+    found = judge(broken, [plan("pvi", "nominated", "a+b")])
+    reason = "2 of the 3 fits of a alone failed; one does not show how much fits vary"
+    assert found.recommended.models == 2 and set(found.candidates["reason"]) == {reason}
+
+
 def test_a_group_whose_every_fit_failed_is_named_and_the_rest_is_compared(study):
     fits, plans = study
     broken = [replace(f, failed="out of memory", blocks={}) if f.group.name == "a+b+c" else f for f in fits]

@@ -149,8 +149,36 @@ def test_equal_predictions_are_a_difference_of_exactly_nothing():
     right = np.ones((5, 40), dtype=bool)
     right[:, :7] = False
     found = difference(*two(gold, right, right, "macro_f1"))
-    assert (found.value, found.se, found.p(), found.p_loss(0.02)) == (0, 0, 1, 0)
-    assert found.interval(0.95) == (0, 0)
+    assert (found.value, found.se, found.p()) == (0, 0, 1)
+
+
+def test_rows_that_all_agree_show_as_much_as_there_are_of_them():
+    for rows in (20, 114, 700):
+        gold, right = np.arange(rows) % 2, np.ones((3, rows), dtype=bool)
+        found = difference(*two(gold, right, right))
+        # with this share of clusters that get worse, none would be among so many in one sample of ten
+        assert found.p_loss(0.02) == pytest.approx(stats.binom(rows, 0.02).pmf(0)) and found.p_loss(1.5) == 0
+        assert found.interval(0.95) == pytest.approx((-1, 1) * np.array(1 - 0.025 ** (1 / rows)))
+    assert difference(*two(np.arange(114) % 2, *[np.ones((3, 114), dtype=bool)] * 2)).p_loss(0.02) < 0.1
+
+
+def test_a_task_of_few_clusters_leaves_the_others_of_its_tie_alone():
+    random = np.random.default_rng(3)
+    arms = [Arm(group, task, random.normal(0.8, 0.01, 3), random.normal(0.8, 0.02, 500), 1e-4, clusters, ("a", "b"))
+            for task, clusters in (("a", 400), ("b", 1)) for group in ("a+b", task)]  # fmt: skip
+    both, own = Joint(arms).difference([1, -1, 0, 0]), Joint(arms[:2]).difference([1, -1])
+    assert both == pytest.approx(own) and Joint(arms).difference([0, 0, 1, -1]).se > 1
+
+
+def test_predictions_from_outside_may_have_as_many_seeds_per_task_as_they_like():
+    random = np.random.default_rng(4)
+
+    def arm(group, task, seeds):
+        return Arm(group, task, random.normal(0.8, 0.05, seeds), random.normal(0.8, 0.001, 500), 0.05**2, 400, (task,))
+
+    arms = [arm("outside", "a", 1), arm("a", "a", 3), arm("outside", "b", 3), arm("b", "b", 3)]
+    found = Joint(arms).difference([0.5, -0.5, 0.5, -0.5])
+    assert found.se == pytest.approx(0.5 * np.sqrt(3 * 0.05**2 / 3), rel=0.1)
 
 
 def test_a_constant_difference_is_certain_and_one_cluster_knows_nothing():

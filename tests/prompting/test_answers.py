@@ -50,6 +50,11 @@ def test_numbers_are_those_of_options_even_where_labels_are_numbers() -> None:
     assert [option(said, ("1", "2", "3")) for said in ("0", "1", "2", "3")] == [0, 1, 2, None]
 
 
+def test_names_that_differ_in_signs_alone_are_told_apart() -> None:
+    assert [option(said, ("+", "-")) for said in ("0", "1", "-", "(0) +", "Answer: +", "+ or -", "wombat")] == [0, 1, 1, 0, 0, None, None]
+    assert [option(said, ("-1", "1")) for said in ("0", "1", "-1", "1 1", "Answer: -1")] == [0, 1, 0, 1, 0]
+
+
 def test_more_than_ten_options_have_two_digits() -> None:
     labels = tuple(f"intent_{chr(97 + i)}" for i in range(15))
     assert [option(said, labels) for said in ("1", "10", "(14)", "15", "intent k")] == [1, 10, 14, None, 10]

@@ -80,6 +80,8 @@ def nothing_decided(run, **notes):
          "cannot decide at δ = .02; about 2,400 dev rows at these seeds, or these rows at 8 seeds, would"),
         ({"needed_rows": {"cb": 2400, "rte": 900}, "needed_seeds": {"cb": 8}, "needed_rows_at_seeds": {"cb": 1300}},
          "cannot decide at δ = .02; about 2,400 dev rows at these seeds, or 1,300 rows at 8 seeds, would"),
+        ({"needed_rows": {"cb": 900, "rte": None}, "needed_seeds": {"rte": 12}, "needed_rows_at_seeds": {"cb": 800, "rte": 700}},
+         "cannot decide at δ = .02; about 800 dev rows at 12 seeds would"),
         ({"needed_rows": None, "needed_seeds": 12}, "cannot decide at δ = .02; 12 seeds would"),
         ({"needed_rows": 900, "needed_seeds": None}, "cannot decide at δ = .02; about 900 dev rows at these seeds would"),
     ],

@@ -22,6 +22,9 @@ from cotrain.reporting.tables import RunTables
         ("thyme: 1 documents left out", "thyme: <11 documents left out"),
         ("2 models; Macro-F1 0.9 [0.85, 0.95], 1,010 rows, .3 rows", "2 models; Macro-F1 0.9 [0.85, 0.95], 1,010 rows, .3 rows"),
         ("read from /home/anna/THYME/Train, at ~/x/y.csv", "read from Train, at y.csv"),
+        ("at ~anna/x/y.csv, file:///home/anna/z.csv and host:/home/anna/w", "at y.csv, z.csv and w"),
+        ("see https://example.org/page", "see https://example.org/page"),
+        ("Answers that name no label count as wrong: letters (3)", "Answers that name no label count as wrong: letters (<11)"),
         ("12 / 34 tokens, dev/test", "12 / 34 tokens, dev/test"),
     ],
 )
@@ -40,7 +43,7 @@ def test_small_counts_of_a_table_are_not_told_in_columns_of_counts_alone() -> No
 def test_places_are_left_out_of_what_a_report_is_made_of(run: RunTables) -> None:
     told = replace(
         run,
-        spec={"model": "/home/anna/encoder", "root": "/home/anna", "tasks": {"cb": {"path": "/home/anna/cb", "label": "y"}}},
+        spec={"model": "/home/anna/St Mary/encoder", "root": "/home/anna", "tasks": {"cb": {"path": "/home/anna/cb", "label": "y"}}},
         provenance={"command": "cotrain run /home/anna/study.yaml", "torch": "2.0"},
         prompted={
             "lm": {

@@ -130,11 +130,12 @@ def test_what_is_wrong_with_a_file_is_said_without_its_texts(model: SharedModel,
 
 
 def test_lines_of_json_come_from_standard_input(model: SharedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{json.dumps({'note': text})}\n" for text in TEXTS)))
+    lines = "".join(f"{json.dumps({'note': text})}\n" for text in TEXTS)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"\ufeff{lines}".encode())))
     [found] = verb.predict(model, read(model, STDIN))
     assert found["row"].iloc[2] == "stdin:3"
     same(found, model)
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
     with pytest.raises(InputError, match="standard input should be objects with note, text"):
         read(model, STDIN)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +98,48 @@ def test_tasks_of_annotated_notes_read_their_own_window(model: SharedModel) -> N
     np.testing.assert_allclose(list(said["neg"]["probs"].values()), model.predict(["w03 w04\n w05 <e>w01</e> w06"])["neg"][0], atol=1e-6)
 
 
+def test_rows_of_anafora_notes_are_those_that_the_reader_makes(model: SharedModel, tmp_path: Path) -> None:
+    from starlette.testclient import TestClient
+
+    from cotrain.serving.service import service
+    from cotrain.tasks.readers.anafora import read
+    from cotrain.tasks.source import Source
+
+    note = '[meta rev_date="01/02/2003"]\n[start section id="20103"]\nw03 w01 w04.\n[end section id="20103"]\nw05 w06\n'
+    begin, name = note.index("w01"), "ID001_clinic_001"
+    folder = tmp_path / "Train" / name
+    folder.mkdir(parents=True)
+    (folder / name).write_text(note)
+    (folder / f"{name}.Temporal-Relation.gold.completed.xml").write_text(
+        f"<data><annotations><entity><id>1@e@{name}@gold</id><span>{begin},{begin + 3}</span><type>EVENT</type><properties>"
+        "<Polarity>NEG</Polarity></properties></entity></annotations></data>"
+    )
+    [row] = read(Source("t", format="anafora", path=str(tmp_path), label="negation", window=60), ["text"])["text"]
+    model.about["tasks"]["kind"] |= {"window": 60, "reader": {"format": "anafora"}}
+    model.about["tasks"]["neg"]["window"] = 60
+    with TestClient(service([model])) as client:
+        [said] = client.post("/process", json={"text": note, "entity_spans": [[begin, begin + 3]]}).json()
+    np.testing.assert_allclose(list(said["kind"]["probs"].values()), model.predict([row])["kind"][0], atol=1e-6)
+    assert row == "w03 <e> w01 </e> w04."
+
+
+def test_rows_of_many_spans_are_built_quickly_or_refused_early() -> None:
+    from fastapi import HTTPException
+
+    from cotrain.serving.requests import Document
+    from cotrain.serving.service import MOST_TOGETHER, _rows
+
+    text = "w01 " * 250_000
+    spans = [(4 * i, 4 * i + 3) for i in range(248_000, 249_024)]
+    began = time.perf_counter()
+    with pytest.raises(HTTPException, match="ask for fewer spans"):
+        _rows(Document(text=text, entity_spans=spans), [("sentence", None)])  # a note of one sentence
+    ended = "w01 w02. " * 110_000
+    spans = [(9 * i, 9 * i + 3) for i in range(108_000, 109_024)]
+    [rows] = _rows(Document(text=ended, entity_spans=spans), [("sentence", None)]).values()
+    assert set(rows) == {"<e> w01 </e> w02."} and time.perf_counter() - began < 5 and 17 * len(text) > MOST_TOGETHER
+
+
 STRANGE = {
     "nothing": ("", 422, "should not be empty or blank"),
     "blanks": (" \n\t", 422, "should not be empty or blank"),
@@ -178,6 +222,7 @@ def test_what_cannot_be_served_names_what_can(client: Any) -> None:
         (b"{", JSON, 422), (b"[]", JSON, 422), (b"", JSON, 422), (b"\xff\xfe", JSON, 422), (b'{"texts": ["\xff"]}', JSON, 400),
         (b"[" * 100_000, JSON, 400), (b'{"texts": [' + b"9" * 5000 + b"]}", JSON, 400), (b"x" * (17 * 2**20), JSON, 413),
         (b'{"texts": ["w01"]}', {"Content-Type": "text/plain"}, 422),
+        (b'{"texts": ["w01"], "tasks": ["\\ud800"]}', JSON, 422),
     ],
 )  # fmt: skip
 def test_bodies_that_are_no_request_are_refused(content: bytes, headers: dict[str, str], status: int, client: Any) -> None:

@@ -95,7 +95,7 @@ def test_lengths_give_quantiles_and_the_truncated_share() -> None:
 def test_what_the_cut_did_is_told() -> None:
     facts = {"leaked": 7, "cut_test": 2, "capped_train": 9}
     warnings = check({"a": task("a", PLAIN, facts=facts)})["warnings"]
-    assert any(w.startswith("a: 7 rows left out of train or dev") for w in warnings)
+    assert any(w.startswith("a: 7 rows left out of train, or of dev that was cut from it") for w in warnings)
     assert any("2 rows were cut from train for it" in w for w in warnings)
     assert any("a: 'no' has 0 rows in test; below 30" in w for w in warnings)
 

@@ -52,6 +52,7 @@ def test_rows_keep_their_ids() -> None:
         (["1", "0"], ("1", "0"), ("1", "0")),
         ([True, False], None, ("False", "True")),
         ([True, False], ("no", "yes"), ("no", "yes")),
+        ([1.0, 0.0], ("1", "0"), ("1", "0")),  # as pandas writes integers beside a missing value
         (["b", "a"], ("c", "b", "a"), ("b", "a")),  # a name without rows is no class
         (["nan", "inf"], None, ("inf", "nan")),
     ],
@@ -62,6 +63,20 @@ def test_labels_become_names_in_order(values: list[Any], names: tuple[str, ...] 
     if names == ("no", "yes"):
         first = "yes" if values[0] in (True,) else "no"
         assert task.rows.set_index("row").loc["row:1", "label"] == first
+
+
+def test_numbers_mean_the_same_label_whatever_a_file_makes_of_them() -> None:
+    found = [Task.from_frame("t", table(values), names=("1", "0")).rows.set_index("row")["label"] for values in ([0, 1], [0.0, 1.0])]
+    assert found[0].sort_index().tolist() == found[1].sort_index().tolist()
+
+
+def test_a_patient_is_the_same_whatever_the_file_makes_of_the_number() -> None:
+    numbers = pd.Series([k // 2 for k in range(60)], dtype=object)
+    frames = {"a": table(["x", "y"], 60, patient=numbers.astype(float)), "b": table(["x", "y"], 60, patient=numbers.map(str))}
+    frames["b"]["text"] = frames["b"]["text"] + " again"
+    tasks = load([Source(name, group="patient") for name in frames], Cut(test=0.2, dev=0.2), frames=frames)
+    sides = [task.rows.set_index("row")["split"].sort_index() for task in tasks.values()]
+    assert sides[0].equals(sides[1])
 
 
 def test_a_categorical_keeps_its_order() -> None:
@@ -126,6 +141,11 @@ BAD: dict[str, tuple[pd.DataFrame, dict[str, Any], list[str]]] = {
     "empty template": (table(["a", "b"], q=None), {"text": "all: {q}"}, ["text is empty or missing", "and 20 more"]),
     "tokens": (broken(text=(2, ["wombat", "x"])), {}, ["text should be a string", "token-level", "row:3"]),
     "half a surrogate": (broken(text=(2, "wombat \ud800")), {}, ["Unicode", "row:3"]),
+    "half a surrogate in a label": (table(["a", "b\ud800"]), {}, ["labels should be Unicode"]),
+    "half a surrogate in an id": (table(["a", "b"], k=[*range(29), "\ud800"]), {"id": "k"}, ["column k should be Unicode", "row:30"]),
+    "texts as splits": (table(["a", "b"]), {"split_column": "text"}, ["30 values that are no names of splits"]),
+    "bytes as labels": (table([b"a", b"b"]), {}, ["lists or bytes"]),
+    "two values of one name": (table([True, "True"]), {}, ["two classes", "found 1"]),
     "row ids twice": (table(["a", "b"], k=[1, 2, 3, 2, 3, *range(5, 30)]), {"id": "k"}, ["row ids should be unique", "row:4, row:5"]),
     "row id missing": (table(["a", "b"], k=[None, *range(1, 30)]).astype({"k": object}), {"id": "k"}, ["row id", "row:1"]),
     "token labels": (table([["a", "b"], ["b"]]), {}, ["one value per row", "token-level"]),

@@ -124,6 +124,21 @@ def test_a_half_without_a_class_leaves_the_choice_to_all_of_dev() -> None:
     assert select_epoch(one, "accuracy", half=without) == select_epoch(one, "accuracy") != select_epoch(one, "accuracy", half=1 - without)
 
 
+def test_a_member_that_lacks_a_class_in_a_half_leaves_the_halves_of_the_others_alone() -> None:
+    found = fit(5)
+    lonely = np.zeros(40, dtype=np.int64)
+    lonely[0] = 1
+    block = found.blocks["a", "dev"]._replace(gold=lonely)
+    one = Fit("k", found.group, 1, found.labels, found.train_counts, {**found.blocks, ("a", "dev"): block}, found.history, found.cost)
+    without = 1 - int(half_of(block.clusters)[0])
+    total = np.zeros(len(block.epochs))
+    for task in found.group.real:
+        of = one.blocks[task, "dev"]
+        keep = np.ones(40, dtype=bool) if task == "a" else half_of(of.clusters) == without
+        total += [(log2_p[keep].argmax(axis=1) == of.gold[keep]).mean() for log2_p in of.log2_p]
+    assert select_epoch(one, "accuracy", half=without) == block.epochs[np.round(total, 9).argmax()]
+
+
 def test_a_metric_chooses_among_the_epochs_with_test_predictions() -> None:
     found = fit(6, tasks="a")
     block = found.blocks["a", "test"]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 from scipy.sparse import csr_array
+
+from cotrain.grouping.solver import minimise
 
 _SCALE = 1e4  # the solver's absolute gap is 1e-6; differences matter below that
 _HELPERS = 1e-9  # of gains that are equal, that of a task alone is taken
@@ -110,8 +112,7 @@ class _Problem:
 
     def _minimise(self, cost: np.ndarray, rules: list[LinearConstraint]) -> np.ndarray | None:
         """Return the optimum, or None where the rules cannot be met."""
-        found = milp(cost, constraints=rules, integrality=1, bounds=Bounds(0, 1), options={"mip_rel_gap": 0})
-        return None if found.x is None else np.round(found.x)
+        return minimise(cost, rules)
 
     def read(self, x: np.ndarray) -> Assignment:
         """Return a solution as an Assignment."""

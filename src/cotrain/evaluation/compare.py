@@ -82,12 +82,16 @@ def _means(means: Mapping[str, facts.Three], tasks: int) -> str:
 
 
 def _evidence(results: Results, group: Group) -> Evidence:
-    """Return what dev says of a group; one that is left with one seed while the others have more may not be served."""
+    """Return what dev says of a group; where it, or a member alone, is left with one seed by fits that failed, it may not be served."""
     shared = {t: results.arm(group, t, "dev") for t in group.tasks}
     alone = {t: results.alone(t, "dev") for t in group.tasks}
-    seeds, lost = len(results.trained.usable[group]), len(results.trained.failed[group])
-    why_not = f"{lost} of its {seeds + lost} fits failed; one does not show how much fits vary" if lost and seeds == 1 else ""
-    return Evidence.of(group, shared, alone, results.deltas, why_not)
+    why_not = []
+    for one in (group, *(Group.of([t]) for t in group.tasks)):
+        seeds, lost = len(results.trained.usable[one]), len(results.trained.failed[one])
+        if lost and seeds == 1:
+            of = f"its {seeds + lost} fits" if one == group else f"the {seeds + lost} fits of {one.name} alone"
+            why_not.append(f"{lost} of {of} failed; one does not show how much fits vary")
+    return Evidence.of(group, shared, alone, results.deltas, "; ".join(why_not))
 
 
 def _check(plans: Sequence[Plan], metrics: Mapping[str, str], deltas: Mapping[str, float], goal: str, outside: Sequence[Outside]) -> None:

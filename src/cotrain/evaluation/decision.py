@@ -88,7 +88,7 @@ class Evidence:
 
     def _gain(self, inside: np.ndarray) -> np.ndarray:
         """Return for (P, m) sets whether the 95 % interval of their mean difference is above 0."""
-        value, se, df, _ = self._means(inside)
+        value, se, df, *_ = self._means(inside)
         return np.asarray(value > special.stdtrit(df, 0.975) * se)
 
     def harmless(self) -> np.ndarray:

@@ -32,16 +32,23 @@ def seed_interval(values: Sequence[float] | np.ndarray) -> Estimate:
 
 
 class Difference(NamedTuple):
-    """Shared minus alone, higher is better for shared: value, SE, Satterthwaite df, and the SE of re-training alone."""
+    """Shared minus alone, higher is better for shared: value, SE, Satterthwaite df, the SE of re-training alone, and the clusters.
+
+    Where no row is predicted differently value and SE are 0, however few the rows are: G ``clusters`` of which none differs are seen with
+    probability (1 − x)^G where a share x of all does. Without clusters the value is known.
+    """
 
     value: float
     se: float
     df: float
     se_training: float
+    clusters: float = math.inf
 
     def interval(self, level: float) -> tuple[float, float]:
         """Return the two-sided t interval."""
         half = float(special.stdtrit(self.df, 0.5 + level / 2)) * self.se
+        if self.se == 0 and self.value == 0:
+            half = 1 - (0.5 - level / 2) ** (1 / self.clusters)
         return self.value - half, self.value + half
 
     def p(self) -> float:
@@ -53,17 +60,18 @@ class Difference(NamedTuple):
     def p_loss(self, delta: float) -> float:
         """Return P(loss > δ), one-sided, from the same t."""
         if self.se == 0:
-            return float(self.value < -delta)
+            return max(0.0, 1 - delta) ** self.clusters if self.value == 0 else float(self.value < -delta)
         return float(special.stdtr(self.df, (-delta - self.value) / self.se))
 
 
 class Differences(NamedTuple):
-    """(P,) values, standard errors, degrees of freedom and standard errors of re-training of many differences."""
+    """(P,) values, standard errors, degrees of freedom, standard errors of re-training, and clusters of many differences."""
 
     value: np.ndarray
     se: np.ndarray
     df: np.ndarray
     se_training: np.ndarray
+    clusters: np.ndarray
 
     def each(self) -> list[Difference]:
         """Return them one by one."""
@@ -95,15 +103,19 @@ class Arm:
 class _Noise(NamedTuple):
     """One independent source of noise: which arms it moves, and their (A, A) covariance.
 
-    ``estimated`` is the (A, A) covariance that was estimated with ``df`` degrees of freedom: for seeds what their values
+    ``estimated`` is the (A, A) covariance that was estimated with (A,) ``df`` degrees of freedom: for seeds what their values
     vary by, before what other rows explain is taken off (as ``pvi.seeds.satterthwaite`` says).
     """
 
     arms: list[int]
     covariance: np.ndarray
     estimated: np.ndarray
-    df: int
+    df: np.ndarray
     training: bool
+
+    def freedom(self, weights: np.ndarray) -> np.ndarray:
+        """Return the (P,) degrees of freedom of weighted sums of all arms: the least of those that have a weight; inf of none."""
+        return np.asarray(np.where(weights[:, self.arms] != 0, self.df, np.inf).min(axis=1))
 
     def part(self, weights: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """Return the (P,) variances of weighted sums of all arms."""
@@ -124,8 +136,10 @@ class Joint:
         self.means = np.array([arm.values.mean() for arm in arms])
         self.noise = [
             *(_rows([i for i, a in enumerate(arms) if a.tie == tie], arms) for tie in dict.fromkeys(a.tie for a in arms)),
-            *(_seeds([i for i, a in enumerate(arms) if a.group == group], arms) for group in dict.fromkeys(a.group for a in arms)),
-        ]
+            # predictions from outside can have as many answers per task as they like
+            *(_seeds([i for i, a in enumerate(arms) if (a.group, len(a.values)) == fit], arms)
+              for fit in dict.fromkeys((a.group, len(a.values)) for a in arms)),
+        ]  # fmt: skip
 
     def difference(self, weights: Sequence[float]) -> Difference:
         """Return the weighted sum of the arms."""
@@ -136,21 +150,24 @@ class Joint:
         parts = [noise.part(weights, noise.covariance) for noise in self.noise]
         total = np.sum(parts, axis=0)
         training = np.sum([part * noise.training for part, noise in zip(parts, self.noise, strict=True)], axis=0)
-        df = satterthwaite(total, *((noise.part(weights, noise.estimated), noise.df) for noise in self.noise if noise.df))
+        known = [(noise.part(weights, noise.estimated), noise.freedom(weights)) for noise in self.noise if noise.df.all()]
         # where most of what seeds vary by was taken off, the formula can fall below every source
-        least = min(noise.df for noise in self.noise if noise.df)
-        return Differences(weights @ self.means, np.sqrt(total), np.maximum(df, least), np.sqrt(training))
+        least = np.min([df for _, df in known], axis=0)
+        df = np.maximum(satterthwaite(total, *((part, np.where(np.isinf(df), 1, df)) for part, df in known)), least)
+        clusters = np.where(weights != 0, [arm.clusters for arm in self.arms], np.inf).min(axis=1)
+        return Differences(weights @ self.means, np.sqrt(total), df, np.sqrt(training), clusters)
 
 
 def _rows(index: list[int], arms: Sequence[Arm]) -> _Noise:
-    """Return the noise of the rows, from the bootstrap of the clusters of one tie."""
-    clusters = min(arms[i].clusters for i in index)
-    if clusters < 2:
-        # one cluster says nothing of others: no metric of shares can vary more than this
-        return _Noise(index, np.eye(len(index)), np.eye(len(index)), 1, False)
-    covariance = np.atleast_2d(np.cov(np.stack([arms[i].drawn for i in index])))
-    covariance *= small_sample(clusters)
-    return _Noise(index, covariance, covariance, clusters - 1, False)
+    """Return the noise of the rows, from the bootstrap of the clusters of one tie; each arm has clusters of its own among them."""
+    clusters = np.array([arms[i].clusters for i in index])
+    unbiased = np.sqrt([small_sample(n) for n in clusters])
+    covariance = np.atleast_2d(np.cov(np.stack([arms[i].drawn for i in index]))) * np.outer(unbiased, unbiased)
+    # one cluster says nothing of others: no metric of shares can vary more than this
+    single = clusters < 2
+    covariance[single], covariance[:, single] = 0.0, 0.0
+    covariance[single, single] = 1.0
+    return _Noise(index, covariance, covariance, np.maximum(clusters - 1, 1), False)
 
 
 def _seeds(index: list[int], arms: Sequence[Arm]) -> _Noise:
@@ -158,12 +175,12 @@ def _seeds(index: list[int], arms: Sequence[Arm]) -> _Noise:
     seeds = len(arms[index[0]].values)
     own = np.sqrt([arms[i].seed_variance for i in index])
     if seeds < 2:
-        return _Noise(index, np.zeros((len(index), len(index))), np.zeros((len(index), len(index))), 0, True)
+        return _Noise(index, np.zeros((len(index), len(index))), np.zeros((len(index), len(index))), np.zeros(len(index)), True)
     seen = np.atleast_2d(np.cov(np.stack([arms[i].values for i in index])))
     limit = np.outer(own, own)
     covariance = np.clip(seen, -limit, limit)
     np.fill_diagonal(covariance, own**2)
-    return _Noise(index, covariance / seeds, seen / seeds, seeds - 1, True)
+    return _Noise(index, covariance / seeds, seen / seeds, np.full(len(index), seeds - 1), True)
 
 
 def difference(shared: Arm, alone: Arm) -> Difference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ def best_control(results: Results, plans: Sequence[Plan], plan: Plan, tasks: Seq
         p for p in plans
         if p.kind == "control" and set(p.tasks) == set(tasks) and results.whole(p)
         and any(p.serving(t).group != Group.of([t]) for t in tasks)
+        and any(p.serving(t).group != plan.serving(t).group for t in tasks)
     ]  # fmt: skip
     if not whole:
         return {"best_control": "", "best_control_difference": None}
@@ -77,7 +79,7 @@ def undecided(evidence: Sequence[Evidence], plan: Plan, goal: str) -> dict[str, 
         if plan.serving(task).group != Group.of([task]) or not mine or any(e.may_serve(task, goal) for e in mine):
             continue
         p = [float(e.p_loss[e.tasks.index(task)]) for e in mine]
-        if max(p) < 1 - RISK:
+        if max(p) < 1 - RISK and not (goal == "better" and min(p) <= RISK):  # harmless, without a gain: that is decided
             found[task] = mine[p.index(min(p))]
     return found
 
@@ -85,10 +87,11 @@ def undecided(evidence: Sequence[Evidence], plan: Plan, goal: str) -> dict[str, 
 def needed(results: Results, open_tasks: Mapping[str, Evidence], rows: Mapping[str, int], capped: Mapping[str, int]) -> dict[str, Any]:
     """Return what would decide each undecided task if sharing is harmless.
 
-    ``needed_rows``: rows of dev at these seeds, None where the seeds alone forbid it. ``needed_seeds`` and
-    ``needed_rows_at_seeds``: more seeds, and the rows that are enough then. ``capped``: rows that a cap left out, where
-    they would have been enough.
+    ``needed_rows``: rows of dev at these seeds, None where the seeds alone forbid it. ``needed_seeds``: more seeds, where
+    they save rows. ``needed_rows_at_seeds``: the rows that are enough at the most of these seeds. ``capped``: rows that a cap
+    left out, where they would have been enough.
     """
+    noise: dict[str, tuple[float, float]] = {}
     notes: dict[str, dict[str, Any]] = {"needed_rows": {}, "needed_seeds": {}, "needed_rows_at_seeds": {}, "capped": {}}
     for task, e in open_tasks.items():
         n, delta = rows[task], results.deltas[task]
@@ -96,17 +99,25 @@ def needed(results: Results, open_tasks: Mapping[str, Evidence], rows: Mapping[s
         gap = difference(*pair)
         per_row, between = n * (gap.se**2 - gap.se_training**2), sum(arm.seed_variance for arm in pair)
         seeds = min(len(arm.values) for arm in pair)
+        noise[task] = per_row, between
         here = needed_rows(delta, seeds, per_row, between)
+        if gap.se == 0:  # no row differs, which few rows show of any two models
+            here = math.ceil(n / gap.clusters * math.log(RISK) / math.log1p(-min(delta, 0.5)))
         if here is not None and here <= n:
             continue
         notes["needed_rows"][task] = here
         more = needed_seeds(delta, between)
         then = max(n, needed_rows(delta, more, per_row, between) or n)
         if more > seeds and (here is None or then < _FEWER_ROWS * here):
-            notes["needed_seeds"][task], notes["needed_rows_at_seeds"][task] = more, then
+            notes["needed_seeds"][task] = more
         least = here if here is not None else then
         if n < least <= n + capped.get(task, 0):
             notes["capped"][task] = capped[task]
+    if notes["needed_seeds"]:
+        most = max(notes["needed_seeds"].values())
+        for task in notes["needed_rows"]:
+            there = needed_rows(results.deltas[task], most, *noise[task])
+            notes["needed_rows_at_seeds"][task] = None if there is None else max(rows[task], there)
     return notes
 
 

@@ -87,8 +87,13 @@ def _why(by: dict[str, Evidence], best: Assignment, single: Sequence[str], passi
         p, name = min(found)
         e = by[name]
         gap = said(e.differences[e.tasks.index(task)].value, sign=True)
-        harmless = "serving it there saves no model" if goal == "fewer" else "no group that holds it shows a gain"
-        end = e.why_not or (harmless if p <= RISK else f"above {said(RISK, 1)}")
+        if e.why_not or p > RISK:
+            end = e.why_not or f"above {said(RISK, 1)}"
+        elif not any(task in other.tasks and other.may_serve(task, goal) for other in by.values()):
+            all_harmless = tuple(t for t, good in zip(e.tasks, e.harmless(), strict=True) if good)
+            end = e.reason(all_harmless, goal) if goal == "fewer" else "no group that holds it shows a gain"
+        else:
+            end = "serving it with others saves no model" if goal == "fewer" else "serving it with others lowers the mean difference"
         yield f"{task} stands alone: at best ({braces(e.tasks)}) its difference on dev is {gap} and P(loss > δ) {probability(p)}; {end}."
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 from scipy.sparse import coo_array
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
 from cotrain.grouping.gains import Gains, Model
 from cotrain.grouping.plan import Plan, Serving
+from cotrain.grouping.solver import minimise
 from cotrain.training.group import Group
 
 _PREFERRED = ("validation", "dev")
@@ -134,7 +135,7 @@ class _Problem:
 
     def solve(self, budget: float, without: set[Model] | None = None) -> dict[str, Model] | None:
         """Return task to the model that serves it, at the least total loss; not all the models of ``without``."""
-        rules = [*self.rules, self._sum(self.cost, budget * (1 + 1e-12))]
+        rules = [*self.rules, self._sum(self.cost / budget, 1 + 1e-12)]
         if without:
             rules.append(self._sum([model in without for model in self.models], len(without) - 1))
         weight = _COST * self.cost / budget + _MEMBER * np.array([len(model.group.split("+")) for model in self.models])
@@ -142,7 +143,7 @@ class _Problem:
 
     def cheapest(self) -> float:
         """Return the least cost of models that serve every task."""
-        found = self._minimise(self.cost, np.zeros_like(self.loss), self.rules)
+        found = self._minimise(self.cost / self.cost.max(), np.zeros_like(self.loss), self.rules)
         return sum(model.cost for model in set((found or {}).values()))
 
     def _sum(self, of: Any, most: float) -> LinearConstraint:
@@ -151,7 +152,7 @@ class _Problem:
 
     def _minimise(self, cost: np.ndarray, loss: np.ndarray, rules: list[LinearConstraint]) -> dict[str, Model] | None:
         """Return who serves each task at the optimum, or None where the rules cannot be met."""
-        found = milp(np.concatenate([cost, loss]), constraints=rules, integrality=1, bounds=Bounds(0, 1), options={"mip_rel_gap": 0})
-        if found.x is None:
+        found = minimise(np.concatenate([cost, loss]), rules)
+        if found is None:
             return None
-        return {task: model for (model, task), x in zip(self.serves, found.x[len(self.models) :], strict=True) if x > 0.5}
+        return {task: model for (model, task), x in zip(self.serves, found[len(self.models) :], strict=True) if x}

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import LinearConstraint, linprog
 from scipy.sparse import csc_array, vstack
 
 from cotrain.grouping.partition import NoPartition
+from cotrain.grouping.solver import minimise
 
 _SCALE = 1e4
 """Largest cost that the solver sees; its gap is 1e-6, so costs nearer than 1e-10 of the largest are ties."""
@@ -133,6 +134,5 @@ def _solve(cost: np.ndarray, cover: csc_array, sums: np.ndarray, limits: np.ndar
     low, high = np.ones(part.shape[0] + len(limits)), np.ones(part.shape[0] + len(limits))
     if len(limits):
         part, low[cover.shape[0] :], high[cover.shape[0] :] = vstack([part, csc_array(sums[:, among])], format="csc"), -np.inf, limits
-    found = milp(cost[among], constraints=LinearConstraint(part, low, high), integrality=1, bounds=Bounds(0, 1),
-                 options={"mip_rel_gap": 0})  # fmt: skip
-    return None if found.x is None else among[np.round(found.x) == 1].tolist()
+    found = minimise(cost[among], LinearConstraint(part, low, high))
+    return None if found is None else among[found == 1].tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,30 +42,34 @@ def option(answer: str, labels: Sequence[str]) -> int | None:
     >>> labels = ["entailment", "contradiction", "neutral"]
     >>> [option(said, labels) for said in ("1", "(2) neutral", "Contradiction.", "[a]", "A dog barks", "0 or 1", "It is 1")]
     [1, 2, 1, 0, None, None, None]
+    >>> [option(said, ["+", "-"]) for said in ("0", "-", "(0) +", "Answer: -", "+ or -")]
+    [0, 1, 0, 1, None]
     """
     line = next((line for line in answer.splitlines() if line.strip(" \t\"'`*_")), "")
     line = _BEFORE.sub("", line, count=1)
-    names = [_plain(label) for label in labels]
-    found, rest = _first(line, names)
+    # + and -, or -1 and 1, are told apart by nothing else
+    plain = _plain if len({*map(_plain, labels)} - {""}) == len(labels) else _bare
+    names = [plain(label) for label in labels]
+    found, rest = _first(line, names, plain)
     if found is None or not found < len(labels):
         return None
-    others = {i for i, name in enumerate(names) if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", _without(_plain(rest), names[found]))}
+    others = {i for i, name in enumerate(names) if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", _without(plain(rest), names[found]))}
     others |= {int(number) for number in re.findall(r"[(\[](\d+)[)\]]|(?:or|and|,|/)\s*(\d+)", rest) for number in number if number}
     return None if others - {found} else found
 
 
-def _first(line: str, names: Sequence[str]) -> tuple[int | None, str]:
+def _first(line: str, names: Sequence[str], plain: Callable[[str], str]) -> tuple[int | None, str]:
     """Return the option with which a line begins, and what follows it."""
     sign = _SIGN.match(line)
     mark, rest = (sign[sign.lastindex], line[sign.end(sign.lastindex) :]) if sign and sign.lastindex else ("", "")
     if mark.isdecimal():
         return int(mark), rest
-    plain = _plain(line.lstrip("(["))
+    said = plain(line.lstrip("(["))
     for name in sorted(names, key=len, reverse=True):
-        if re.match(rf"{re.escape(name)}(?!\w)", plain):
-            return names.index(name), plain[len(name) :]
+        if re.match(rf"{re.escape(name)}(?!\w)", said):
+            return names.index(name), said[len(name) :]
     if (number := _NUMBERED.match(line)) and int(number[1]) < len(names):
-        i, after = int(number[1]), _plain(line[number.end() :])
+        i, after = int(number[1]), plain(line[number.end() :])
         return (i, after) if re.match(rf"[(\[]?{re.escape(names[i])}(?!\w)", after) else (None, "")
     if len(mark) == 1 and mark.isascii() and mark.isalpha():
         return ord(mark.lower()) - ord("a"), rest
@@ -75,6 +79,11 @@ def _first(line: str, names: Sequence[str]) -> tuple[int | None, str]:
 def _plain(text: str) -> str:
     """Return a text as names are compared."""
     return re.sub(r"[\s_-]+", " ", shown(text).casefold()).strip()
+
+
+def _bare(text: str) -> str:
+    """Return a text as names are compared that differ in signs alone."""
+    return re.sub(r"\s+", " ", text.casefold()).strip()
 
 
 def _without(text: str, name: str) -> str:

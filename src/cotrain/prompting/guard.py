@@ -42,7 +42,7 @@ def resolved(host: str) -> tuple[str, ...]:
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         raise InputError(f"{host}: no such machine is known here; check --base-url and the network") from None
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 

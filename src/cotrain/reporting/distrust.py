@@ -44,10 +44,15 @@ def _controls_as_good(run: RunTables) -> Iterator[str]:
         return
     table = primary(run, "test")
     near = []
+    same = [
+        p.name for p in run.plans if p.kind == "control" and all(t in p.tasks and p.serving(t) == plan.serving(t) for t in shared.index)
+    ]
+    if same:
+        yield f"For the tasks that share the plan is the control {listing(same)}: nothing said who should share with whom."
     for name, lines in table[table["kind"] == "control"].groupby("plan", sort=False):
         theirs = lines.set_index("task")["difference"].reindex(shared.index)
         # alone is no grouping, and placebo and matched updates speak of single tasks: they have sentences of their own
-        if name == "alone" or theirs.isna().any():
+        if name == "alone" or name in same or theirs.isna().any():
             continue
         if ((theirs - shared["difference"]) / shared["delta"]).mean() > -1:
             near.append((str(name), float((theirs - shared["difference"]).mean())))

@@ -121,15 +121,34 @@ def _cannot_decide(run: RunTables, plan: Plan | None) -> str:
     if shared or not undecided or len(undecided) < len([t for t in plan.tasks if states(run).get(t, ("ok",))[0] == "ok"]):
         return ""
     deltas = primary(run, "dev")["delta"]
-    at = number(deltas.min(), 2) if len(deltas) and deltas.nunique() == 1 else ""
+    at = _delta(deltas.min()) if len(deltas) and deltas.nunique() == 1 else ""
     text = f"cannot decide at δ{f' = {at}' if at else ''}"
-    seeds, rows, then = (_largest(notes.get(name)) for name in ("needed_seeds", "needed_rows", "needed_rows_at_seeds"))
+    rows, then = (_of_all(notes.get(name)) for name in ("needed_rows", "needed_rows_at_seeds"))
+    seeds = _largest(notes.get("needed_seeds"))
     if known(rows) and known(seeds):
         fewer = f"{count(then)} rows" if known(then) else "these rows"
         return f"{text}; about {count(rows)} dev rows at these seeds, or {fewer} at {count(seeds)} seeds, would"
     if known(rows):
         return f"{text}; about {count(rows)} dev rows at these seeds would"
-    return f"{text}; {count(seeds)} seeds would" if known(seeds) else text
+    if known(seeds):
+        return (
+            f"{text}; about {count(then)} dev rows at {count(seeds)} seeds would" if known(then) else f"{text}; {count(seeds)} seeds would"
+        )
+    return text
+
+
+def _of_all(value: Any) -> Any:
+    """Return as ``_largest``, None where a task has no number: no number is enough for it."""
+    return _largest(value) if not isinstance(value, Mapping) or all(map(known, value.values())) else None
+
+
+def _delta(value: float) -> str:
+    """Return δ with the digits that it has.
+
+    >>> _delta(0.02), _delta(0.0149)
+    ('.02', '.0149')
+    """
+    return number(value, 4).rstrip("0")
 
 
 def _largest(value: Any) -> Any:
@@ -149,7 +168,7 @@ def _worst(run: RunTables, plan: Plan | None) -> list[str]:
     task = str(shared["difference"].astype(float).idxmin())
     line: Any = shared.loc[task]
     words = estimate(line["difference"], line["low95"], line["high95"], sign=True)
-    return [f"Worst served task {task}: {words}, δ = {number(line['delta'], 2)}."]
+    return [f"Worst served task {task}: {words}, δ = {_delta(line['delta'])}."]
 
 
 def _control(run: RunTables) -> list[str]:

@@ -83,6 +83,7 @@ def _plan(draw: Callable[..., mpl.Figure | None], plan: object, run: RunTables, 
     return draw(run, plan, ("dev", "test"), size)
 
 
+@style.literally()
 def _draw(run: RunTables, picture: Figure, to: Path) -> html.Drawing | None:
     """Write a figure as SVG and PNG and return it for the page, or None where there is nothing to draw."""
     drawer = _drawers(run)[picture.name]

@@ -17,7 +17,8 @@ _SMALL = r"(?:[1-9]|10)"
 _COUNTS = re.compile(r"#(?:rows|train|dev|test|clusters|rarest|answers|without|shared texts|shared context)\b(?!.*\[)")
 _COUNTED = r"(?:held-out |dev )?(?:rows?|texts?|clusters?|contexts?|documents?|entities|faults|answers)\b"
 _TOLD = re.compile(rf"(?<![\w.,:]){_SMALL}(?= {_COUNTED})|(?<=\(){_SMALL}(?=\))")
-_PATH = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:|~)?(?:[/\\][^\s/\\,;'\"<>]+)*[/\\]([^\s/\\,;'\"<>]+)")
+_PATH = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:|~\w*|file://|\w[\w.-]*:)?(?:[/\\][^\s/\\,;'\"<>]+)*[/\\]([^\s/\\,;'\"<>]+)")
+_ROOTED = re.compile(r"[/\\~]|[A-Za-z]:[/\\]|file://")
 _PLACES = ("path", "texts", "root", "shared_fits", "command", "host")
 
 
@@ -34,7 +35,10 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items() if key not in _PLACES}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return _PATH.sub(r"\1", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # a whole value that is a path may have blanks
+    return re.split(r"[/\\]", value.rstrip("/\\"))[-1] if _ROOTED.match(value) else _PATH.sub(r"\1", value)
 
 
 def suppressed(content: Any) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from cotrain.reporting.words import number
@@ -41,6 +43,16 @@ class Size(NamedTuple):
 
 WIDE = Size(9.6, 9.0, False)
 NARROW = Size(4.6, 9.0, True)
+
+
+@contextmanager
+def literally() -> Iterator[None]:
+    """Let figures show names as they are: ``$`` begins no formula, and letters that the font of a PNG lacks are boxes without a warning."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
 
 
 def colour(name: str) -> str:

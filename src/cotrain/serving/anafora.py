@@ -30,6 +30,8 @@ def properties(shared: SharedModel, inputs: Inputs) -> dict[str, Property]:
     """
     if inputs.corpus is None or inputs.corpus.source.format != "anafora":
         raise InputError("--format anafora writes what is predicted of an Anafora corpus; these rows are from something else")
+    if not inputs.corpus.placed:
+        raise InputError("--format anafora finds the annotations by their row ids: leave out --id")
     found: dict[str, Property] = {}
     faults = []
     for task in (task for part in inputs.parts for task in part.tasks):

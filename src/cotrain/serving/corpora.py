@@ -70,7 +70,7 @@ def read(shared: SharedModel, data: str, reader: str, tasks: Sequence[str] = (),
     source, first, _ = parts[0]
     if other := [of[0] for _, frame, of in parts[1:] if not frame["_where"].equals(first["_where"])]:
         raise InputError(f"{data}: {parts[0][2][0]} and {other[0]} read other rows of it; name one with --tasks")
-    corpus = Corpus(source, list(first["type"])) if marked else None
+    corpus = Corpus(source, list(first["type"]), row_id is None) if marked else None
     return made(data, [(frame, (known.text, known.pair), of) for known, frame, of in parts], row_id, unfit, corpus)
 
 

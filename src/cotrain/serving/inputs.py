@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import pandas as pd
 
 from cotrain.errors import InputError
 from cotrain.tasks.readers.tabular import json_lines, read_file
-from cotrain.tasks.rendering import columns_of, listed, missing, rendered
+from cotrain.tasks.rendering import columns_of, is_unicode, listed, missing, rendered, written
 from cotrain.tasks.source import Source
 from cotrain.training.models import SharedModel
 
@@ -32,10 +33,11 @@ class Part(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """Annotated notes that rows were made of: how they were read, and (n,) the type of each annotation."""
+    """Annotated notes that rows were made of: how they were read, (n,) the type of each annotation, and whether rows name their place."""
 
     source: Source
     types: list[str]
+    placed: bool
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ def made(name: str, parts: Sequence[tuple[pd.DataFrame, Way, Sequence[str]]], ro
         faults.append(f"{name}: the column {row_id} should be the row id, is empty at {listed(gone)}")
     if faults:
         raise InputError(dict.fromkeys(faults))
-    return Inputs([str(v) for v in rows[row_id or "_where"]], tuple(found), tuple(left_out), corpus)
+    ids = [written(v) for v in rows[row_id or "_where"]]
+    if not all(map(is_unicode, ids)):
+        raise InputError(f"{name}: the column {row_id} should be Unicode, found half a surrogate pair")
+    return Inputs(ids, tuple(found), tuple(left_out), corpus)
 
 
 def _ways(shared: SharedModel, task: str, text: str | None, pair: str | None) -> list[Way]:
@@ -132,7 +137,10 @@ def _read(data: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
             return read_file(data, needed, optional)
         except InputError:
             return read_file(data, [*needed, *optional[:1]], optional)  # where it has none of them, say so with the nearest names
-    frame = json_lines(Path("stdin"), sys.stdin, needed, optional)
+    try:
+        frame = json_lines(Path("stdin"), io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig"), needed, optional)
+    except UnicodeDecodeError:
+        raise InputError("standard input should be UTF-8, found other bytes") from None
     if frame.empty:
         raise InputError(f"standard input should be objects with {', '.join(optional)}, one a line; found none")
     frame["_where"] = [f"stdin:{number}" for number in range(1, len(frame) + 1)]

@@ -18,6 +18,7 @@ def _said(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(max_length=MOST_CHARACTERS), AfterValidator(_said)]
+Name = Annotated[str, StringConstraints(max_length=200)]
 Span = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]]
 
 
@@ -26,7 +27,9 @@ class Texts(BaseModel):
 
     texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
     pairs: list[Text] | None = Field(default=None, max_length=MOST_TEXTS, description="The second texts, for tasks that read two.")
-    tasks: list[str] | None = Field(default=None, min_length=1, description="All that read such inputs where none are named.")
+    tasks: list[Name] | None = Field(
+        default=None, min_length=1, max_length=MOST_TEXTS, description="All that read such inputs where none are named."
+    )
 
     @model_validator(mode="after")
     def _in_step(self) -> Self:

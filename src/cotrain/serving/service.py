@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ MOST_TOGETHER = 16_000_000
 MOST_WAITING = 16_384
 """Texts that may wait for an answer; who asks for more is told to come again."""
 PAGE = Path(__file__).with_name("page.html")
+Way = tuple[int | str | None, str | None]
+"""How rows of spans are built: the window around a span, and the format of the notes that it is that of."""
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
@@ -71,18 +73,15 @@ def service(models: Sequence[SharedModel], seconds: float = 0.003, ready: Callab
     @app.post("/process", response_model=list[dict[str, Prediction | str]], responses=REFUSALS)
     async def process(document: Document) -> JSONResponse:
         """Predict all tasks that read one text, of each span of a document: the request and the answer of cnlp-transformers."""
-        by_window: dict[tuple[int, Any], list[str]] = {}
+        by_way: dict[tuple[int, Way], list[str]] = {}
         for k, tasks in served.choose(None, pairs=False).items():
             for task in tasks:
-                by_window.setdefault((k, served.models[k].entry(task)["window"]), []).append(task)
-        spans = document.entity_spans
-        texts = {way: [document.text] if spans is None else rows(document.text, spans, way) for _, way in by_window}
-        if sum(len(text) for several in texts.values() for text in several) > MOST_TOGETHER:
-            raise HTTPException(
-                413, f"the rows of all spans should have at most {MOST_TOGETHER:,} characters together; ask for fewer spans"
-            )
+                entry = served.models[k].entry(task)
+                by_way.setdefault((k, (entry["window"], (entry["reader"] or {}).get("format"))), []).append(task)
+        # apart, so that others are answered meanwhile
+        texts = await asyncio.to_thread(_rows, document, dict.fromkeys(way for _, way in by_way))
         shown = next(iter(texts.values()))
-        found = await asyncio.gather(*(ask(k, texts[way], None, tasks) for (k, way), tasks in by_window.items() if shown))
+        found = await asyncio.gather(*(ask(k, texts[way], None, tasks) for (k, way), tasks in by_way.items() if shown))
         told = served.told(found, len(shown))
         return JSONResponse([{"text": text, **of_task} for text, of_task in zip(shown, told, strict=True)])
 
@@ -110,6 +109,22 @@ def service(models: Sequence[SharedModel], seconds: float = 0.003, ready: Callab
         return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": POLICY})
 
     return app
+
+
+def _rows(document: Document, ways: Iterable[Way]) -> dict[Way, list[str]]:
+    """Return by window and format the rows of the spans of a document; the document itself where it has none."""
+    found: dict[Way, list[str]] = {}
+    left = MOST_TOGETHER
+    for way in ways:
+        found[way] = []
+        for text in [document.text] if document.entity_spans is None else rows(document.text, document.entity_spans, *way):
+            found[way].append(text)
+            left -= len(text)
+            if left < 0:
+                raise HTTPException(
+                    413, f"the rows of all spans should have at most {MOST_TOGETHER:,} characters together; ask for fewer spans"
+                )
+    return found
 
 
 async def _invalid(_: Any, error: Any) -> JSONResponse:

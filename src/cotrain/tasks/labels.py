@@ -10,7 +10,7 @@ import pandas as pd
 
 from cotrain.errors import InputError
 from cotrain.tasks.placement import shown
-from cotrain.tasks.rendering import listed, missing
+from cotrain.tasks.rendering import is_unicode, listed, missing, written
 from cotrain.tasks.source import Source
 
 
@@ -33,8 +33,8 @@ def label(source: Source, task: str, values: pd.Series, base: pd.DataFrame) -> t
     names: tuple[str, ...] = ()
     try:
         of_value, names = _names(source, f"{source.place}: {values.name}", values[there])
-        if len(set(of_value.values())) < 2:
-            faults.append(f"{source.place}: {values.name} should have two classes or more, found {len(of_value)}")
+        if (classes := len(set(of_value.values()))) < 2:
+            faults.append(f"{source.place}: {values.name} should have two classes or more, found {classes}")
     except InputError as error:
         faults += error.faults
     if faults:
@@ -47,13 +47,17 @@ def label(source: Source, task: str, values: pd.Series, base: pd.DataFrame) -> t
 
 def _names(source: Source, place: str, values: pd.Series) -> tuple[dict[Any, str], tuple[str, ...]]:
     """Return the label name of each distinct value, and the names in model order."""
-    if any(isinstance(v, (list, tuple, dict, set, np.ndarray)) for v in values):
-        raise InputError(f"{place}: labels should be one value per row, found lists; token-level labels are not supported")
+    if any(isinstance(v, (list, tuple, dict, set, bytes, np.ndarray)) for v in values):
+        raise InputError(f"{place}: labels should be one value per row, found lists or bytes; token-level labels are not supported")
     distinct = list(values.unique())
+    if not all(is_unicode(v) for v in distinct if isinstance(v, str)):
+        raise InputError(f"{place}: labels should be Unicode, found half a surrogate pair")
     given = tuple(map(str, source.names)) if source.names is not None else None
     literal = {v: str(v) for v in distinct}
-    if given is not None and set(literal.values()) <= set(given):
-        return literal, given
+    # 1.0 is what 1 becomes in a column with a missing value
+    for said in (literal, {v: written(v) for v in distinct}):
+        if given is not None and set(said.values()) <= set(given):
+            return said, given
     kind = _kind(distinct)
     named = isinstance(values.dtype, pd.CategoricalDtype)  # the format knows the names, be they numbers
     if given is None and (named or all(isinstance(v, (bool, np.bool_)) for v in distinct)):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cotrain.errors import InputError
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 SMALLEST_CLASS = 3
 Stratum = tuple[str, str]  # task, label
@@ -164,6 +167,15 @@ def _bring(state: _State, stratum: Stratum, side: str, clusters: Sequence[str]) 
         state.put(cluster, side, -1)
         state.put(cluster, before)
     return False
+
+
+def names_only(found: Sequence[str]) -> bool:
+    """Whether these may be names that somebody gave, as of columns: short and no numbers; else they may be the text of an example.
+
+    >>> names_only(["id", "Report Text", "label"]), names_only(["1", "He denies pain."])
+    (True, False)
+    """
+    return not any(len(name) > 40 or len(name.split()) > 4 or name[-1:] in tuple(".!?") or _NUMBER.fullmatch(name) for name in found)
 
 
 def shown(label: str) -> str:

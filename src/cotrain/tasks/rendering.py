@@ -97,6 +97,15 @@ def _gone(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
 
 
+def written(value: Any) -> str:
+    """Return an id or the value of a group as every format writes it: 12.0 is what 12 becomes in a column with a missing value.
+
+    >>> written(12.0), written(" 12"), written(1.5)
+    ('12', '12', '1.5')
+    """
+    return str(int(value)) if isinstance(value, (float, np.floating)) and float(value).is_integer() else str(value).strip()
+
+
 def listed(where: Iterable[str]) -> str:
     """Return the first places of a fault and how many there are."""
     return few(where, _MOST)
@@ -129,7 +138,11 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
     if source.id:
         if len(gone := base.loc[base["used"] & missing(raw[source.id]), "where"]):
             faults.append(f"{source.place}: the column {source.id} should be the row id, is empty at {listed(gone)}")
-        base["row"] = pd.Series([str(v) for v in raw[source.id]], dtype=object)
+        base["row"] = pd.Series([written(v) for v in raw[source.id]], dtype=object)
+    for column in filter(None, (source.id, source.group)):
+        strange = ~np.array([is_unicode(written(v)) for v in raw[column]], dtype=bool)
+        if len(there := base.loc[base["used"] & strange, "where"]):
+            faults.append(f"{source.place}: the column {column} should be Unicode, found half a surrogate pair at {listed(there)}")
     if len(twice := base.loc[base["used"] & base["row"].duplicated() & base["row"].isin(base.loc[base["used"], "row"]), "where"]):
         faults.append(f"{source.place}: row ids should be unique over all splits, repeated at {listed(twice)}")
     if faults:
@@ -139,7 +152,7 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
         alone = missing(raw[source.group])  # rows without a group stand for themselves
         read = [column for template in (source.text, source.pair) if template for column in columns_of(template)]
         # a sentence is the same sentence in capitals
-        values = raw[source.group].astype(str).map(normalised) if source.group in read else raw[source.group]
+        values = raw[source.group].map(written).map(normalised if source.group in read else str)
         named = zip(values, alone, strict=True)
         base["group"] = pd.Series(["" if no else f"{source.group}={value}" for value, no in named], dtype=object)
     elif "_group" in raw:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cotrain.errors import InputError
+from cotrain.tasks.placement import names_only
 from cotrain.tasks.source import DEFAULT_SHARE, SPLIT_NAMES, Cut, Source
 
 
@@ -31,7 +32,9 @@ def sides(source: Source, cut: Cut, published: Sequence[str]) -> Sides:
     given: dict[str, str] = {}
     shares: dict[str, float] = {}
     faults = []
-    found = ", ".join(published) or "none"
+    # so many, or such names, are values of another column
+    strange = len(published) > 10 or not names_only([split for split in published if not split.isdecimal()])
+    found = f"{len(published)} values that are no names of splits" if strange else ", ".join(published) or "none"
     if unknown := sorted(set(source.splits) - {"test", "dev"}):
         faults.append(f"{source.place}: splits should have the keys test and dev, found {', '.join(unknown)}")
     for side in ("test", "dev"):

@@ -19,10 +19,12 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 COLUMNS = ("row", "split", "text", "pair", "label", "cluster")
 _PARTING = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
+RESERVED = {"row", "text"}
+"""What stands beside the tasks in predictions."""
 FACTS = {
     "cut_dev": "rows of dev that were cut from train",
     "cut_test": "rows of test that were cut from train",
-    "leaked": "rows left out of train or dev: their text is in a published held-out split of some task",
+    "leaked": "rows left out of train, or of dev that was cut from it: their text is in a published held-out split of some task",
     "yielded": "rows left out: they would tie rows of an earlier run on two sides together",
     "capped_train": "rows left out of train by max_train",
     "capped_dev": "rows left out of dev by max_held_out",
@@ -47,6 +49,8 @@ def wrong_name(task: str) -> str:
     >>> wrong_name("cb"), wrong_name("cb+rte")[:14]
     ('', "task 'cb+rte':")
     """
+    if task in RESERVED:
+        return f"task '{task}': that is a column of predictions beside the tasks; choose another name"
     if task and not set(task) & _PARTING and task.isprintable() and task == task.strip(" .-"):
         return ""
     return f"task '{task}': a name should have none of {' '.join(sorted(_PARTING))} and no blank, dot or dash at its ends"

@@ -80,8 +80,8 @@ def select_epoch(fit: Fit, by: str | Metric, tasks: Sequence[str] | None = None,
         by: one of ``SELECTIONS`` (``log_loss``: the mean of NLL/NLL_null), or a metric; a metric chooses among the
             epochs whose test predictions are stored.
         tasks: the members to look at; all real ones by default (all members of a group without real ones).
-        half: use only the dev rows of one half (``half_of``). Where a member lacks rows or a class of dev in that
-            half, all of dev decides.
+        half: use only the dev rows of one half (``half_of``); of a member that lacks rows or a class of dev in that half
+            all of them, in every group alike.
 
     Raises:
         InputError: an unknown ``by``, a failed fit.
@@ -94,12 +94,10 @@ def select_epoch(fit: Fit, by: str | Metric, tasks: Sequence[str] | None = None,
     epochs = fit.blocks[members[0], "dev"].epochs
     if by == "last":
         return int(epochs[-1])
-    rows = {task: _rows_of(fit.blocks[task, "dev"], half) for task in members}
-    if half is not None and not all(_complete(fit.blocks[task, "dev"].gold, keep) for task, keep in rows.items()):
-        rows = {task: _rows_of(fit.blocks[task, "dev"], None) for task in members}
     total = np.zeros(len(epochs))
     for task in members:
-        block, keep = fit.blocks[task, "dev"], rows[task]
+        block = fit.blocks[task, "dev"]
+        keep = _rows_of(block, half)
         weights = fit.class_weights.get(task, ())
         total += [goodness(log2_p[keep], block.gold[keep], fit.train_counts[task], by, weights) for log2_p in block.log2_p]
     if callable(by):
@@ -108,13 +106,10 @@ def select_epoch(fit: Fit, by: str | Metric, tasks: Sequence[str] | None = None,
 
 
 def _rows_of(block: Block, half: int | None) -> Integers:
-    """Return the positions of the rows of one half of dev, or of all of it."""
-    return np.arange(len(block.gold)) if half is None else np.flatnonzero(half_of(block.clusters) == half)
-
-
-def _complete(gold: Integers, keep: Integers) -> bool:
-    """Whether the kept rows have every class that is there at all."""
-    return len(np.unique(gold[keep])) == len(np.unique(gold))
+    """Return the positions of the rows of one half of dev, or of all of it where none is named or this one lacks a class."""
+    every = np.arange(len(block.gold))
+    kept = every if half is None else np.flatnonzero(half_of(block.clusters) == half)
+    return kept if len(np.unique(block.gold[kept])) == len(np.unique(block.gold)) else every
 
 
 def cross_selected(fit: Fit, task: str, by: str | Metric) -> Chosen:

@@ -105,9 +105,21 @@ def test_sections_types_and_annotators_are_chosen(thyme: Path) -> None:
     assert texts(thyme, skip_sections=("20103",)) == ["Possible wombat <e> asthma </e> ."]
     assert len(texts(thyme, attribute="doctimerel", entities=("EVENT", "TIMEX3"))) == 3
     folder = thyme / "Dev" / "ID006_clinic_016"
-    (folder / f"{folder.name}.Temporal.anna.completed.xml").write_text(XML.format(fever="0,5", cough="0,5", asthma="0,5"))
-    assert texts(thyme, annotator="anna", window=0) == ["<e> [meta </e>"] * 3
+    same = dict.fromkeys(("fever", "cough", "asthma"), spans(NOTE, "cough"))
+    (folder / f"{folder.name}.Temporal.anna.completed.xml").write_text(XML.format(**same))
+    assert texts(thyme, annotator="anna", window=0) == ["<e> cough </e>"] * 3
     assert texts(thyme, window=0) == ["<e> fever </e>", "<e> cough is better </e>", "<e> asthma </e>"]
+
+
+def test_a_span_across_markup_shows_none_of_it_and_one_of_markup_alone_is_a_fault(thyme: Path, refused: Callable) -> None:
+    folder = thyme / "Dev" / "ID006_clinic_016"
+    file = next(file for file in folder.iterdir() if file.suffix == ".xml")
+    across = f"{NOTE.index('better')},{NOTE.index('wombat asthma')}"
+    file.write_text(XML.format(fever=across, cough=across, asthma=across))
+    assert set(texts(thyme, window=0)) == {"<e> better. Possible </e>"}
+    file.write_text(XML.format(fever="0,5", cough=across, asthma=across))
+    message = refused(texts, thyme, window=0)
+    assert "spans should cover words of their note" in message and "1@e@ID006_clinic_016@gold" in message
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)

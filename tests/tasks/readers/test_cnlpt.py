@@ -123,6 +123,7 @@ def test_modes_that_cannot_be_trained_are_refused_by_name(folder: Path, refused:
 
 BAD: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "an empty label": ("test.csv", lambda f: f.write_text(f.read_text().replace("AFTER", "")), "dtr is empty at test:1, test:9"),
+    "a blank label": ("test.csv", lambda f: f.write_text(f.read_text().replace("AFTER", " ")), "dtr is empty at test:1, test:9"),
     "a ragged row": ("dev.tsv", lambda f: f.write_text(f.read_text() + "1\twombat\n"), "row 25 (line 26) should have 5 fields"),
     "json that is a list": ("train.json", lambda f: f.write_text('[{"text": "wombat"}]'), "should have a list of objects under data"),
     "json that is none": ("train.json", lambda f: f.write_text('{"data": [{"text": "wombat}]}'), "line 1 is not JSON"),
@@ -146,6 +147,8 @@ def test_a_folder_without_tasks_is_refused(folder: Path, refused: Callable, tmp_
     cnlpt(tmp_path / "bare" / "train.csv", [{"id": "1", "text": "wombat"}])
     assert "there should be columns of labels besides id, text, text_a, text_b" in refused(whole, source(tmp_path / "bare"))
     assert "should be a file, or a folder with train" in refused(whole, source(tmp_path / "nowhere"))
+    (tmp_path / "bare" / "train.csv").write_text("He has a wombat.,1\nok,0\n")
+    assert "2 values that look like no names and are not shown" in refused(whole, source(tmp_path / "bare"))
     cnlpt(folder / "dev.tsv", [{"text": "wombat", "a/b": "x"}])
     assert "task 'c.a/b': a name should have none of" in refused(whole, source(folder))
     assert "unknown column 'dtz'. Did you mean 'dtr'?" in refused(read, source(folder, label="dtz"), ["text", "dtz"])

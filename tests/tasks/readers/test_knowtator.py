@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cotrain.demo.layouts import Mention, knowtator
-from cotrain.tasks.readers.knowtator import ATTRIBUTES, read
+from cotrain.tasks.readers.knowtator import _NAMED, ATTRIBUTES, read
 from cotrain.tasks.source import Source
 
 NOTE = "Denies wombat fever.\r\nPossible asthma; father had gout. Liver normal.\r\n"
@@ -158,6 +158,11 @@ def test_the_published_splits_go_by_the_number_of_the_batch(tmp_path: Path) -> N
     for file in (tmp_path / "MayoStrat").rglob("n*"):
         file.rename(file.with_name(f"m{file.name}".replace("nn", "n")))
     assert set(read(source(tmp_path / "MayoStrat", split_by="seed"), [])["_split"]) == {"train", "validation", "test"}
+
+
+def test_a_folder_that_only_begins_like_a_corpus_decides_no_split(tmp_path: Path) -> None:
+    for name, known in (("strategy-2024", False), ("MayoStrat", True), ("strat_corpus", True), ("Stratified", True)):
+        assert bool(_NAMED["strat"].fullmatch(name)) == known
 
 
 def test_what_was_planted_comes_back(tmp_path: Path) -> None:

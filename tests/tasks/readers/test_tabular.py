@@ -105,6 +105,14 @@ BROKEN: dict[str, tuple[str, bytes, list[str]]] = {
     "not a list": ("a.json", b'{"text": "wombat"}', ["list of objects", "an object", ".jsonl"]),
     "broken list": ("a.json", b'[{"text":\n "wombat",}]', ["line 2", "not JSON"]),
     "not an object": ("a.jsonl", b'["wombat"]\n3\nnull\n', ["row 1", "a list", "row 2", "a number", "row 3", "null"]),
+    "no header": (
+        "a.csv",
+        b"He has a wombat.,1\nok,0\n",
+        ["there should be a header, with text, label", "2 values that look like no names"],
+    ),
+    "no header, a number": ("a.tsv", b"wombat\t1\nok\t0\n", ["there should be a header, with text, label", "not shown"]),
+    "a blank first line": ("a.csv", b"\ntext,label\nwombat,b\n", ["there should be a header, with text, label; found none"]),
+    "a number of too many digits": ("a.jsonl", b'{"text": "wombat", "label": ' + b"1" * 5000 + b"}\n", ["line 1", "too many digits"]),
     "not parquet": ("a.parquet", b"wombat" * 100, ["parquet", "damaged"]),
     "unknown ending": ("a.xslx", b"wombat", ["unknown format 'xslx'", "csv"]),
 }

@@ -60,11 +60,11 @@ def _told(name: str, notes: Mapping[str, Any]) -> str:
         said.append(f"Of {listing(notes['labels_only'])} labels alone are known, so metrics of probabilities are left out.")
     if notes["unanswered"]:
         said.append(
-            f"Answers that name no label count as wrong: {listing(f'{task} {count(n)}' for task, n in notes['unanswered'].items())}."
+            f"Answers that name no label count as wrong: {listing(f'{task} ({count(n)})' for task, n in notes['unanswered'].items())}."
         )
     if notes["unused"]:
         said.append(
-            f"Rows of the file that are not held out are not used: {listing(f'{count(n)} {why}' for why, n in notes['unused'].items())}."
+            f"Rows of the file that are not held out are not used: {listing(f'{why} ({count(n)})' for why, n in notes['unused'].items())}."
         )
     return " ".join(said)
 

@@ -57,7 +57,8 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
         root = corpus.tree(document.annotations, "data", faults)
         if text is None or root is None:
             continue
-        sections = _Sections.of(text)
+        sections = Sections.of(text)
+        text = sections.blanked(text)
         for entity in _entities(root, document, types, wanted, properties, faults, unset):
             if (span := covering(entity.spans, text)) is None:
                 faults.add("spans should cover words of their note", document.annotations, entity.id)
@@ -182,7 +183,7 @@ def _spans(written: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(part[1]), int(part[2])) for part in found if part) if all(found) else ()
 
 
-class _Sections(NamedTuple):
+class Sections(NamedTuple):
     """The lines of markup of a note: where they begin and end, and the section that each leaves the text in."""
 
     begins: tuple[int, ...]
@@ -190,7 +191,7 @@ class _Sections(NamedTuple):
     sections: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, text: str) -> _Sections:
+    def of(cls, text: str) -> Sections:
         """Return the sections of a note."""
         tags = list(_TAG.finditer(text))
         return cls(
@@ -208,3 +209,9 @@ class _Sections(NamedTuple):
         before = bisect_right(self.ends, begin)
         after = next((start for start in self.begins[before:] if start >= end), None)
         return self.ends[before - 1] if before else 0, after
+
+    def blanked(self, text: str) -> str:
+        """Return the note with blanks in place of its markup, so that offsets stay."""
+        for begin, end in zip(self.begins, self.ends, strict=True):
+            text = f"{text[:begin]}{' ' * (end - begin)}{text[end:]}"
+        return text

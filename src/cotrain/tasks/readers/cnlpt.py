@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from cotrain.errors import InputError
+from cotrain.tasks.placement import names_only
 from cotrain.tasks.readers.tabular import files, lacking, parse, read_file
-from cotrain.tasks.rendering import listed
+from cotrain.tasks.rendering import listed, missing
 from cotrain.tasks.source import Source
 from cotrain.tasks.task import wrong_name
 
@@ -43,6 +44,11 @@ def whole(source: Source) -> Source:
     labels = tuple(column for column in tasks if column not in used)
     if not labels:
         raise InputError(f"{source.place}: there should be columns of labels besides {', '.join(RESERVED)}; found none")
+    if not names_only(labels):
+        raise InputError(
+            f"{source.place}: there should be a header that names tasks; found {len(labels)} values that look like no names and are not "
+            "shown. Is the first line the header?"
+        )
     if faults := [fault for column in labels if (fault := wrong_name(f"{source.name}.{column}"))]:
         raise InputError(faults)
     return replace(source, labels=labels)
@@ -73,7 +79,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
             values = frame[label]
             if other := [type(value).__name__ for value in values if not isinstance(value, (str, type(None)))]:
                 faults.append(f"{file}: labels of {label} should be strings, found {other[0]}; tagging and regression are not supported")
-            elif source.missing_label == "error" and len(empty := frame.loc[values.isin(["", None]), "_where"]):
+            elif source.missing_label == "error" and len(empty := frame.loc[missing(values), "_where"]):
                 faults.append(
                     f"{file}: {label} is empty at {listed(empty)}; write {NONE} where a row is no example, or set missing_label: skip"
                 )
@@ -90,7 +96,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
 
 def _named(column: str, values: pd.Series) -> pd.Series:
     """Return labels as a categorical of their names, missing where the row is no example."""
-    there = values.where(~values.isin([NONE, ""]), None)
+    there = values.where(~(missing(values) | (values == NONE)), None)
     known = NAMES.get(column.lower(), {})
     if set(there.dropna()) <= known.keys():
         return pd.Series(pd.Categorical(there.map(known, na_action="ignore"), categories=list(known.values())))

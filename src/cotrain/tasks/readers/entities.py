@@ -103,9 +103,23 @@ def _tokens(text: str, begin: int, end: int, low: int, high: int, size: int) -> 
 
 def _sentence(text: str, begin: int, end: int, low: int, high: int, size: int) -> tuple[str, str]:
     """Return the rest of the sentence: up to a full stop, question or exclamation mark before a blank, or an empty line."""
-    left = max((found.end() for found in _END.finditer(text, low, begin)), default=low)
+    left = _last_end(text, low, begin)
     found = _END.search(text, end - 1, high)  # the full stop can be the entity's own
     return text[left:begin], text[end : found.end() if found else high]
+
+
+def _last_end(text: str, low: int, begin: int) -> int:
+    """Return where the last sentence before a place ends: backwards from there, as a note can be long and have many entities."""
+    size = 512
+    while True:
+        start = max(low, begin - size)
+        while start > low and text[start - 1].isspace():  # an empty line is found whole
+            start -= 1
+        if ends := [found.end() for found in _END.finditer(text, start, begin)]:
+            return ends[-1]
+        if start == low:
+            return low
+        size *= 4
 
 
 def _document(text: str, begin: int, end: int, low: int, high: int, size: int) -> tuple[str, str]:

@@ -27,7 +27,10 @@ ENTITIES = (
 SUFFIXES = (".umls.knowtator.xml", ".knowtator.xml")
 """How annotation files end; the second is read where a corpus has none of the first."""
 _SPLITS = ("folder", "seed", "strat", "none")
-_NAMED = {"seed": re.compile(r"seed(?:set\d*|_?corpus)?", re.IGNORECASE), "strat": re.compile(r"(?:mayo_?)?strat.*", re.IGNORECASE)}
+_NAMED = {
+    "seed": re.compile(r"seed(?:set\d*|_?corpus)?", re.IGNORECASE),
+    "strat": re.compile(r"(?:mayo_?)?strat(?:ified)?(?:_?corpus)?", re.IGNORECASE),
+}
 
 
 class _Attribute(NamedTuple):

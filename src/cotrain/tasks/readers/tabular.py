@@ -14,6 +14,7 @@ import pandas as pd
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
+from cotrain.tasks.placement import names_only
 from cotrain.tasks.source import FORMATS, SPLIT_NAMES, Source
 
 _ORDER = ("train", "validation", "test")
@@ -105,8 +106,11 @@ def read_file(file: Path, columns: Sequence[str], optional: Sequence[str] = (), 
 
 
 def lacking(place: object, wanted: Iterable[str], found: Iterable[str]) -> None:
-    """Raise InputError, with the nearest names, where wanted columns are not among those found."""
+    """Raise InputError, with the nearest names, where wanted columns are not among those found; never with values for names."""
     there = [str(column) for column in found]
+    if (gone := [column for column in wanted if column not in there]) and not (any(there) and names_only(there)):
+        what = f"found {len(there)} values that look like no names and are not shown" if any(there) else "found none"
+        raise InputError(f"{place}: there should be a header, with {', '.join(gone)}; {what}. Is the first line the header?")
     if faults := [f"{place}: {unknown('column', column, there)}" for column in wanted if column not in there]:
         raise InputError(faults)
 
@@ -227,6 +231,8 @@ def parse(file: Path, text: str, line: int) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         fault = InputError(f"{file}: line {line + error.lineno - 1} is not JSON (character {error.colno})")
+    except ValueError:
+        fault = InputError(f"{file}: line {line} has a number of too many digits")
     except RecursionError:
         fault = InputError(f"{file}: line {line} is nested too deeply")
     return fault
