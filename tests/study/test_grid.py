@@ -45,6 +45,18 @@ def test_the_point_that_is_best_on_dev_counts_for_all_seeds_of_a_group(study: St
     assert "learning_rate=1e-05" not in table.loc[table["chosen"] & (table["group"] == "reports"), "settings"].iloc[0]
 
 
+def test_more_seeds_of_a_group_are_of_the_point_that_it_chose(study: Study) -> None:
+    group = Group.of(["reports"])
+    steps.train(study, [group])
+    before = pd.read_parquet(study.path / "grid.parquet")
+    other = {"learning_rate=1e-05, accumulation=1": 9.0}
+    study.save_grid(before.assign(chosen=[name in other for name in before["settings"]]))
+    steps.train(study, [group], seeds=[7])
+    table = pd.read_parquet(study.path / "grid.parquet")
+    assert len(table) == 6 * 3 and set(table.loc[table["chosen"], "settings"]) == set(other)
+    assert study.index["reports 7"] in set(table.loc[table["chosen"] & (table["seed"] == 7), "key"])
+
+
 def test_a_run_with_a_grid_goes_to_its_end_and_trains_nothing_twice(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     from cotrain import run
 

@@ -107,6 +107,8 @@ def test_who_names_epochs_means_them(resolved: Read, preset: str, before: tuple[
     assert found("batch_size: 4") == before
     assert found("epochs: 3") == (0, 0)
     assert found("epochs: 3, min_updates: 20") == (20, 0)
+    gridded = resolved(f"preset: {preset}\ngrid: {{epochs: [2, 3]}}\n").settings
+    assert (gridded.min_updates, gridded.max_updates) == (0, 0)
 
 
 # what a person writes under ``plan``, and what (rule, select, objective) come of it

@@ -155,6 +155,8 @@ FAULTS = {
     "an unknown setting of a grid": ("grid: {lerning_rate: [1, 2]}", "unknown setting of the grid 'lerning_rate'. Did you mean 'learn"),
     "a value of a grid out of range": ("grid: {epochs: [3, 0]}", "setting epochs should be at least 1, found 0"),
     "a value of a grid of another type": ('grid: {max_length: [9, "long"]}', "grid.max_length should have values such as 256, found"),
+    "a name of a grid that is none": ("grid: {schedule: [linear, lineer]}", "unknown value of grid.schedule 'lineer'."),
+    "a grid that needs more": ("grid: {sampling: [proportional, explicit]}", "sampling explicit needs training.shares of every task"),
     "an unknown goal": ("goal: beter", "unknown goal 'beter'. Did you mean 'better'? Known: better, fewer"),
     "an unknown estimator": ("estimator: prob", "unknown estimator 'prob'. Did you mean 'probe'? Known: crossfit, finetune, probe"),
     "an estimator that trains without seeds": (

@@ -53,7 +53,7 @@ def test_only_groups_of_real_members_with_their_own_budget_are_models(name: str,
     assert (group.real, group.deployable) == (real, deployable)
 
 
-@pytest.mark.parametrize("name", ["", "+", "a+", "a[blink]", "a[blank", "a+a", "a+a[blank]", "[blank]"])
+@pytest.mark.parametrize("name", ["", "+", "a+", "a@", "a@0", "a@a@5", "a[blink]", "a[blank", "a+a", "a+a[blank]", "[blank]"])
 def test_what_is_no_group_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=r"group|twice"):
         Group.parse(name)

@@ -101,7 +101,7 @@ def test_shares_of_an_epoch(sampling: str, given: dict[str, object], expected: d
 def test_an_epoch_is_as_long_whatever_its_shares_and_every_task_is_in_it(rows: dict[str, int], sampling: str) -> None:
     found, whole = counts(rows, settings(sampling=sampling)), counts(rows, settings())
     assert all(n >= 1 for n in found.values())
-    assert sum(found.values()) == sum(whole.values()) or min(found.values()) == 1
+    assert sum(found.values()) == sum(whole.values())
     assert len(rows) > 1 or found == whole, "a task alone is trained on each row once, so that arms stay comparable"
 
 
@@ -120,6 +120,13 @@ def test_batches_go_on_where_the_last_epoch_ended(lengths: Lengths, size: int, s
         passes, rest = divmod(4 * number, -(-len(rows) // size))
         times = [seen[task].count((task, i)) for i in range(len(rows))]
         assert min(times) >= passes and max(times) <= passes + (rest > 0)
+
+
+def test_tasks_on_the_same_rows_have_their_shares_together() -> None:
+    chosen = settings(sampling="explicit", shares={"a": 1, "b": 1, "c": 2, "d": 100})
+    assert counts({"a+b": 100, "c": 300}, chosen) == {"a+b": 20, "c": 20}
+    with pytest.raises(InputError, match="lacks e"):
+        counts({"a+e": 100, "c": 300}, chosen)
 
 
 def test_a_share_that_is_not_named_is_an_error() -> None:

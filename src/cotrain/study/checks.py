@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from cotrain.affinity import GROUP_TESTS, METHODS, TESTS
 from cotrain.affinity.method import TRAINED, named
@@ -188,6 +188,7 @@ def _trainer(values: Mapping[str, Any]) -> _Found:
 def _grid(values: Mapping[str, Any]) -> _Found:
     """Yield settings of the grid that are unknown, without values, or out of range."""
     known = [f.name for f in fields(Settings) if f.name not in ("model", "trainer")]
+    kinds = get_type_hints(Settings)
     for key, several in values.get("grid", {}).items():
         if key not in known:
             yield ("grid", key), unknown("setting of the grid", key, known)
@@ -198,10 +199,12 @@ def _grid(values: Mapping[str, Any]) -> _Found:
             if type(value) is not (kind := type(getattr(Settings(""), key))) and not (kind is float and type(value) is int):
                 yield ("grid", key, i), f"grid.{key} should have values such as {getattr(Settings(''), key)!r}, found {value!r}"
                 continue
-            try:
-                Settings("", **{key: value})
-            except InputError as error:
-                yield ("grid", key, i), " ".join(error.faults)
+            if (names := get_args(kinds[key])) and isinstance(value, str) and value not in names:
+                yield ("grid", key, i), unknown(f"value of grid.{key}", value, names)
+                continue
+            # what it needs beside it is looked for as in training
+            with_it = {**values, "training": {**values.get("training", {}), key: value}}
+            yield from ((("grid", key, i), words) for location, words in _training(with_it) if location == ("training", key))
 
 
 def _tasks(values: Mapping[str, Any], entries: Mapping[str, Any]) -> _Found:

@@ -62,6 +62,8 @@ def tasks(study: Study) -> dict[str, Task]:
         if study.placement is None:  # a new run folder would remember an encoder that cannot be used, and ask for --update later
             chosen = settings(study)
             encoder.tokenizer(encoder.folder(chosen.model), chosen.max_length, chosen.special_tokens)
+        if study.changed:
+            study.outdated()
         study.save_spec()
         study.save_placement(_placed(there))
         study.__dict__["_tasks"] = there
@@ -192,14 +194,20 @@ def provenance(study: Study, found: Sequence[Fit], command: str) -> dict[str, An
     manifests = [fit.manifest for fit in found if fit.manifest]
     mixed = sorted({what for what in ("versions", "host", "machine") if len({str(m.get(what)) for m in manifests}) > 1})
     first: dict[str, Any] = dict(manifests[0]) if manifests else manifest(effective(settings(study)))
-    path = encoder.folder(study.resolved.settings.model)
     return {
         **dict(first.get("versions", {})),
         "device": dict(first.get("settings", {})).get("device"),
         "precision": dict(first.get("settings", {})).get("precision"),
         "machine": first.get("machine"),
         "command": command,
-        "model_sha256": encoder.content_hash(path),
-        "data_sha256": {name: task.content() for name, task in tasks(study).items()},
+        **hashes(study),
         "mixed": mixed,
+    }
+
+
+def hashes(study: Study) -> dict[str, Any]:
+    """Return the hashes of the encoder and of the rows of each task."""
+    return {
+        "model_sha256": encoder.content_hash(encoder.folder(study.resolved.settings.model)),
+        "data_sha256": {name: task.content() for name, task in tasks(study).items()},
     }

@@ -10,6 +10,7 @@ import pandas as pd
 from cotrain.study import data
 from cotrain.study.study import Study
 from cotrain.training.fit import Fit
+from cotrain.training.group import Group
 from cotrain.training.selection import goodness, select_epoch
 from cotrain.training.settings import Settings
 
@@ -29,13 +30,17 @@ def best(study: Study, points: Sequence[Settings], fits: Sequence[Sequence[Fit]]
         by = study.resolved.select if group.real and study.resolved.select != "last" else "log_loss"
         there = [[fit for fit in at if fit.group == group] for at in fits]
         values = np.array([[_dev(fit, by) for fit in at] for at in there])
-        first = int(values.mean(axis=1).argmax())
+        names = [", ".join(f"{key}={getattr(point, key)}" for key in study.resolved.grid) for point in points]
+        first = (
+            int(values.mean(axis=1).argmax())
+            if (was := _chosen(study, group, {fit.seed for fit in there[0]})) is None
+            else names.index(was)
+        )
         chosen += there[first]
         for k, at in enumerate(there):
-            named = ", ".join(f"{key}={getattr(points[k], key)}" for key in study.resolved.grid)
             lines += [
                 {
-                    "group": group.name, "seed": fit.seed, "settings": named, "epoch": 0 if fit.failed else select_epoch(fit, by),
+                    "group": group.name, "seed": fit.seed, "settings": names[k], "epoch": 0 if fit.failed else select_epoch(fit, by),
                     "metric": by, "dev": value if np.isfinite(value) else np.nan, "chosen": k == first, "key": fit.key,
                 }
                 for fit, value in zip(at, values[k], strict=True)
@@ -44,6 +49,14 @@ def best(study: Study, points: Sequence[Settings], fits: Sequence[Sequence[Fit]]
     data.remember(study, chosen)
     by_name = {(fit.group, fit.seed): fit for fit in chosen}
     return [by_name[fit.group, fit.seed] for fit in fits[0]]
+
+
+def _chosen(study: Study, group: Group, seeds: set[int]) -> str | None:
+    """Return the point that other seeds of a group chose, so that all of its fits are of one; None where none did."""
+    if (table := study.grid) is None or set(study.resolved.seeds) & seeds:
+        return None
+    mine = table[(table["group"] == group.name) & table["chosen"] & ~table["seed"].isin(seeds)]
+    return str(mine["settings"].iloc[0]) if len(mine) else None
 
 
 def _dev(fit: Fit, by: str) -> float:

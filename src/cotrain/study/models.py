@@ -102,12 +102,20 @@ def ranked(study: Study, serving: Serving) -> list[Fit]:
     by = study.resolved.select if study.resolved.select != "last" else "macro_f1"
     fits = [fit for fit in data.fits(study, [serving.group]) if not fit.failed]
     if not fits:
-        raise InputError(f"group {serving.group.name}: every fit failed, there is no model to keep")
+        why = "every fit failed" if data.complete(study, serving.group) else "it is not trained with the present rows and settings"
+        raise InputError(f"group {serving.group.name}: {why}, there is no model to keep")
 
     def dev(fit: Fit) -> float:
         epoch = select_epoch(fit, study.resolved.select)
         blocks = [(task, fit.blocks[task, "dev"]) for task in serving.serves]
-        return float(np.mean([goodness(block.at(epoch), block.gold, fit.train_counts[task], by) for task, block in blocks]))
+        return float(
+            np.mean(
+                [
+                    goodness(block.at(epoch), block.gold, fit.train_counts[task], by, fit.class_weights.get(task, ()))
+                    for task, block in blocks
+                ]
+            )
+        )
 
     return sorted(fits, key=dev, reverse=True)
 

@@ -13,7 +13,7 @@ from cotrain.errors import ChangedStudy, InputError
 from cotrain.study.changes import changes, kept
 from cotrain.study.presets import Resolved
 from cotrain.study.spec import read
-from cotrain.study.study import FORMAT, INDEX, PLACEMENT, STUDY, Study
+from cotrain.study.study import FORMAT, STUDY, Study
 from cotrain.training.executors import EXECUTORS
 
 
@@ -70,7 +70,7 @@ def enter(study: Study) -> Study:
         ChangedStudy: the run folder belongs to a study that differs, and ``update`` is not set.
     """
     folder = study.path
-    if folder.is_file():
+    if any(parent.is_file() for parent in (folder, *folder.parents)):
         raise InputError(f"{folder}: should be a folder for the run, found a file: name another with --out")
     if (folder / STUDY).is_file():
         _continue(study, of_run(folder))
@@ -84,7 +84,7 @@ def of_run(folder: Path) -> Resolved:
     try:
         plain = yaml.safe_load((folder / STUDY).read_text(encoding="utf-8"))
         newer = plain.pop("format") > FORMAT
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+    except (UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise InputError(
             f"{folder / STUDY}: should be the resolved study of a run, found something else; a study file is named itself, not its folder"
         ) from None
@@ -94,7 +94,10 @@ def of_run(folder: Path) -> Resolved:
 
 
 def _continue(study: Study, before: Resolved) -> None:
-    """Check that a run folder may go on with a study, and forget what was made of rows or scores that are read anew."""
+    """Check that a run folder may go on with a study; what no longer holds is forgotten once its rows are read anew.
+
+    Scores from outside were read already, so there it is forgotten here.
+    """
     if before.outside != study.resolved.outside:
         kind = "scores from outside" if before.outside else "a study with rows of its own"
         raise InputError(f"{study.path} is the run folder of {kind}; name another with --out")
@@ -108,13 +111,11 @@ def _continue(study: Study, before: Resolved) -> None:
             "Fits that these changes do not touch are kept. Accept with --update, or name another folder with --out"
         )
     if study.resolved.outside:
-        study.forget("scores", "affinity", "plans", "report")
-    study.forget(INDEX)  # what is still right is found again by its key
-    if study.placement is None:
+        study.forget("plans")
+        study.outdated()
         return
-    if before.cut != study.resolved.cut:
-        study.forget(PLACEMENT)
-        study.__dict__.pop("placement", None)
-        return
-    tasks = kept(before, study.resolved)
-    study.save_placement(study.placement[study.placement["task"].isin(tasks)].reset_index(drop=True))
+    placement = study.placement
+    if placement is not None:
+        tasks = kept(before, study.resolved) if before.cut == study.resolved.cut else ()
+        placement = placement[placement["task"].isin(tasks)].reset_index(drop=True)
+    study.change(placement if placement is not None and len(placement) else None)

@@ -177,6 +177,8 @@ def _extract(file: Path, folder: Path) -> None:
         InputError: something else than a pack, or every fault of it.
     """
     faults: list[str] = []
+    if file.is_dir():
+        raise InputError(f"{file}: should be a file written by cotrain pack, found a folder")
     try:
         with tarfile.open(file, "r:gz") as archive:
             files = _contents(file, archive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
@@ -94,12 +94,12 @@ PRESETS["paper-grid"] = replace(
 PRESETS["instant"] = replace(PRESETS["default"], estimator="probe", controls=(), seeds=(), cut=Cut(max_train=2000, max_held_out=1000))
 
 
-def settings(preset: Preset, given: Mapping[str, Any]) -> dict[str, Any]:
+def settings(preset: Preset, given: Mapping[str, Any], grid: Iterable[str] = ()) -> dict[str, Any]:
     """Return the fields of Settings besides the model: those given, else the preset's.
 
-    Who names ``epochs`` means them: the preset's least number of updates then no longer holds, unless it is named too.
+    Who names ``epochs``, in ``grid`` too, means them: the preset's least number of updates then no longer holds, unless it is named too.
     """
-    lasting = {"min_updates": 0, "max_updates": 0} if "epochs" in given else {}
+    lasting = {"min_updates": 0, "max_updates": 0} if "epochs" in {*given, *grid} else {}
     return {**preset.training, **lasting, **given}
 
 

@@ -89,6 +89,27 @@ def _there(values: Any, location: Location) -> Location:
     return location
 
 
+def wrong_plan(key: str, value: Any) -> str:
+    """Return what is wrong with the type of a value of ``plan``, or nothing.
+
+    >>> wrong_plan("largest", 3), wrong_plan("largest", "abc")
+    ('', "plan.largest should be a whole number, found 'abc'")
+    """
+    try:
+        Plan.model_validate({key: _tuples(value)})
+    except ValidationError as error:
+        if key in ("together", "apart"):
+            return f"plan.{key} should be a list of lists of tasks, such as [[a, b], [c, d]]"
+        expected = " or ".join(dict.fromkeys(_EXPECTED.get(one["type"], "one of its values") for one in error.errors()))
+        return f"plan.{key} should be {expected}, found {value!r}"
+    return ""
+
+
+def _tuples(value: Any) -> Any:
+    """Return a list of YAML as the tuple that nouns have."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
 def _without(values: Any, location: Location) -> Any:
     """Return nested values without the key at a location; a list goes as a whole."""
     first, rest = location[0], location[1:]

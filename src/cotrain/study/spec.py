@@ -57,7 +57,9 @@ def read(path: Path, sets: Sequence[str] = (), model: str | None = None, data_ro
     return Resolved(
         name=study_name(path),
         preset=values.get("preset", "default"),
-        settings=Settings(encoder, **{**marked, **settings(preset, training)}, trainer=values.get("trainer", OWN_TRAINER)),
+        settings=Settings(
+            encoder, **{**marked, **settings(preset, training, values.get("grid", ()))}, trainer=values.get("trainer", OWN_TRAINER)
+        ),
         sources=sources,
         cut=replace(preset.cut, **values.get("splits", {})),
         seeds=values.get("seeds", preset.seeds),

@@ -7,6 +7,7 @@ from typing import Any
 from cotrain.study import data, steps
 from cotrain.study.study import Study
 from cotrain.training.group import Group
+from cotrain.training.models import ABOUT
 from cotrain.training.outside import is_outside
 from cotrain.training.work import work
 
@@ -14,7 +15,12 @@ from cotrain.training.work import work
 def unchecked(study: Study) -> bool:
     """Whether ``check`` has not seen the present tasks and seeds."""
     checked = study.checked
-    return not checked or set(checked.get("tasks", {})) != set(study.tasks) or checked.get("seeds") != list(study.resolved.seeds)
+    return (
+        study.changed
+        or not checked
+        or set(checked.get("tasks", {})) != set(study.tasks)
+        or checked.get("seeds") != list(study.resolved.seeds)
+    )
 
 
 def status(study: Study) -> dict[str, Any]:
@@ -33,8 +39,8 @@ def status(study: Study) -> dict[str, Any]:
     fits = data.fits(study, wanted)
     verbs = {
         "check": not unchecked(study), "score": study.find_scores("pvi") is not None, "relate": study.find_affinity("pvi") is not None,
-        "group": any(p.kind == "nominated" for p in plans), "train": bool(plans) and not missing,
-        "compare": study.load_comparison() is not None, "models": study.models.is_dir() and any(study.models.iterdir()),
+        "group": study.find_affinity("pvi") is not None and any(p.kind == "nominated" for p in plans), "train": bool(plans) and not missing,
+        "compare": study.load_comparison() is not None, "models": study.load_comparison() is not None and bool(_models(study)),
         "report": (study.report / "report.html").is_file(),
     }  # fmt: skip
     if outside:
@@ -48,8 +54,13 @@ def status(study: Study) -> dict[str, Any]:
         "fits": {"done": len(fits), "wanted": len(wanted) * len(seeds), "failed": sum(bool(f.failed) for f in fits)},
         "missing": [data.name_of(g, seed) for g, seed in missing], "seconds_spent": sum(f.cost.get("seconds", 0.0) for f in fits),
         "seconds_left": _left(study, [g for g, _ in missing]), "predicted_seconds": (study.checked.get("cost") or {}).get("seconds"),
-        "looks_at_test": len(study.looks), "models": sorted(f.name for f in study.models.glob("[!.]*")),
+        "looks_at_test": len(study.looks), "models": _models(study),
     }  # fmt: skip
+
+
+def _models(study: Study) -> list[str]:
+    """Return the names of the models that are kept."""
+    return sorted(folder.name for folder in study.models.glob("[!.]*") if (folder / ABOUT).is_file())
 
 
 def _left(study: Study, missing: list[Group]) -> float | None:

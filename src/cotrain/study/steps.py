@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import yaml
 
 from cotrain.choose import choose, unknown
-from cotrain.errors import FitsFailed, InputError
+from cotrain.errors import ChangedStudy, FitsFailed, InputError
 from cotrain.grouping import CONTROLS, UNTESTED
 from cotrain.grouping.options import Options
 from cotrain.grouping.plan import Plan, Serving
@@ -22,6 +22,7 @@ from cotrain.pvi import ESTIMATORS
 from cotrain.study import data
 from cotrain.study.grid import best
 from cotrain.study.presets import WAYS, options
+from cotrain.study.schema import wrong_plan
 from cotrain.study.study import Study
 from cotrain.tasks.task import wrong_name
 from cotrain.training.fit import Fit
@@ -86,6 +87,8 @@ def train(
         data.needs_seeds(study, "train")
     wanted = list(dict.fromkeys(groups))
     there, points = tasks or data.tasks(study), data.points(study)
+    if set(there) <= set(study.tasks):  # not the folds of them
+        _as_trained(study)
     # in a grid a fit counts when its group is trained at every point
     arrived: Callable[[Fit], None] = (lambda one: None) if len(points) > 1 else lambda one: data.remember(study, [one])
     how = How(workers=study.workers, executor=study.executor, progress=show, extras={g: extras.get(g, ()) for g in wanted}, arrived=arrived)
@@ -93,6 +96,27 @@ def train(
     found = at[0] if len(points) == 1 else best(study, points, at)
     study.save_provenance(data.provenance(study, found, " ".join(["cotrain", *sys.argv[1:]])))
     return found
+
+
+def _as_trained(study: Study) -> None:
+    """Refuse to train beside fits of other rows or of another encoder; where that was accepted, forget those.
+
+    Raises:
+        ChangedStudy: what is not what it was, and ``update`` is not set.
+    """
+    before, now = study.provenance, data.hashes(study)
+    then = before.get("data_sha256", {})
+    found = [f"rows of {task}" for task, content in now["data_sha256"].items() if then.get(task, content) != content]
+    found += ["the encoder"] if before.get("model_sha256", now["model_sha256"]) != now["model_sha256"] else []
+    if not found or not study.index:
+        return
+    if not study.update:
+        raise ChangedStudy(
+            f"{study.path}: {' and '.join(found)} differ from what its fits were trained on, and would stand beside them. Restore them, or "
+            "accept the change: cotrain run STUDY --update"
+        )
+    study.outdated()
+    study.save_provenance({**before, **now})
 
 
 def groups_named(study: Study, names: Sequence[str] | None) -> list[Group]:
@@ -106,7 +130,7 @@ def groups_named(study: Study, names: Sequence[str] | None) -> list[Group]:
         strangers = {task for group in groups for task in group.named} - set(study.tasks)
         if strangers:
             raise InputError([unknown("task", task, study.tasks) for task in sorted(strangers)])
-        return groups
+        return [Group.of(group.tasks) if group.deployable else group for group in groups]
     plans = study.plans()
     if not plans:
         raise InputError(f"{study.path}: no plans yet; first: cotrain group {study.path}, or name groups such as cb+rte")
@@ -322,6 +346,11 @@ def _keys(sets: Sequence[str]) -> dict[str, Any]:
             found[plain] = yaml.safe_load(value)
         except yaml.YAMLError:
             faults.append(f"--set {key}=…: the value is not YAML")
+            continue
+        # a set alone is told what it should be by the options
+        alone = plain in ("together", "apart") and not all(isinstance(names, list) for names in found[plain] or [None])
+        if not alone and (words := wrong_plan(plain, found[plain])):
+            faults.append(f"--set {text}: {words}")
     if faults:
         raise InputError(faults)
     return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import yaml
 
 from cotrain.affinity import METHODS
@@ -24,7 +25,7 @@ from cotrain.errors import InputError
 from cotrain.evaluation.comparison import Comparison
 from cotrain.grouping.plan import Plan
 from cotrain.pvi.scores import Scores
-from cotrain.study.presets import Resolved
+from cotrain.study.presets import WAYS, Resolved
 
 FORMAT = 1
 LEFT = 3600
@@ -80,8 +81,7 @@ class Study:
     @cached_property
     def placement(self) -> pd.DataFrame | None:
         """Where each row went (``task``, ``row``, ``split``, ``cluster``, ``label``, ``source``), or None before the first read."""
-        file = self.path / PLACEMENT
-        return pd.read_parquet(file) if file.is_file() else None
+        return _table(self.path / PLACEMENT)
 
     def save_placement(self, table: pd.DataFrame) -> None:
         """Keep where each row went; numbers, names and hashes only."""
@@ -95,6 +95,28 @@ class Study:
             return {}
         kept = self.placement[self.placement["split"].isin(["train", "dev", "test"])]
         return {str(task): dict(zip(part["row"], part["cluster"], strict=True)) for task, part in kept.groupby("task")}
+
+    # -- changes ------------------------------------------------------------------------------------------------------
+
+    @property
+    def changed(self) -> bool:
+        """Whether a change was accepted, and the rows were not read since."""
+        return "_changed" in self.__dict__
+
+    def change(self, placement: pd.DataFrame | None) -> None:
+        """Accept that rows or settings are others: only rows of ``placement`` stay where they are, and nothing is forgotten yet."""
+        self.__dict__.update(_changed=True, placement=placement)
+
+    def outdated(self) -> None:
+        """Forget what was made of rows, settings or scores that are others now; fits that still hold are found again by their keys.
+
+        Predictions from outside and of language models stay (they name their rows), plans as proposals, models until others are kept.
+        """
+        tables = ("comparison.parquet", "candidates.parquet", "comparison.json", "plans/recommended.yaml", "grid.parquet", "share.json")
+        self.forget(INDEX, CHECK, "scores", "affinity", "report", *tables, *(f"arms/{way}.parquet" for way in WAYS))
+        self.__dict__.pop("_changed", None)
+        self.__dict__.pop("_fits", None)
+        self.__dict__.pop("_remembered", None)
 
     # -- fits ---------------------------------------------------------------------------------------------------------
 
@@ -221,12 +243,17 @@ class Study:
         return {file.stem: dict(self._json(f"prompts/{file.name}") or {}) for file in sorted(self.prompts.glob("*.json"))}
 
     def save_grid(self, table: pd.DataFrame) -> None:
-        """Keep the dev table of a grid as ``grid.parquet``, with the groups of earlier ones."""
-        if (before := self.path / "grid.parquet").is_file():
-            old = pd.read_parquet(before)
-            table = pd.concat([old[~old["group"].isin(table["group"])], table], ignore_index=True)
+        """Keep the dev table of a grid as ``grid.parquet``, with the groups and seeds of earlier ones."""
+        if (old := self.grid) is not None:
+            again = pd.MultiIndex.from_frame(old[["group", "seed"]]).isin(pd.MultiIndex.from_frame(table[["group", "seed"]]))
+            table = pd.concat([old[~again], table], ignore_index=True)
         with self.writing("grid.parquet") as file:
             table.to_parquet(file, index=False)
+
+    @property
+    def grid(self) -> pd.DataFrame | None:
+        """The dev table of a grid, or None."""
+        return _table(self.path / "grid.parquet")
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -303,6 +330,8 @@ class Study:
     def plans(self) -> list[Plan]:
         """Return the plans of the run by name, those that a person wrote among them; the recommended one last.
 
+        Plans of tasks that the study no longer has are left out.
+
         Raises:
             InputError: a plan that cannot be read (each file named).
         """
@@ -315,7 +344,8 @@ class Study:
                 faults.append(f"{file}: {why}")
         if faults:
             raise InputError(faults)
-        return sorted(found, key=lambda plan: (plan.kind == "recommended", plan.kind == "control", plan.name))
+        there = [plan for plan in found if not self.tasks or {t for group in plan.groups for t in group.named} <= set(self.tasks)]
+        return sorted(there, key=lambda plan: (plan.kind == "recommended", plan.kind == "control", plan.name))
 
     def save_comparison(self, comparison: Comparison) -> None:
         """Keep a Comparison as ``comparison.parquet``, ``candidates.parquet`` and its notes, and the recommended plan."""
@@ -331,8 +361,8 @@ class Study:
         recommended = next((plan for plan in self.plans() if plan.kind == "recommended"), None)
         if notes is None or recommended is None:
             return None
-        tables = [pd.read_parquet(self.path / f"{name}.parquet") for name in ("comparison", "candidates")]
-        return Comparison(tables[0], tables[1], recommended, notes)
+        table, candidates = (_table(self.path / f"{name}.parquet") for name in ("comparison", "candidates"))
+        return None if table is None or candidates is None else Comparison(table, candidates, recommended, notes)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -387,7 +417,9 @@ class Study:
             file.write_text(json.dumps({"format": FORMAT, **values}, indent=1, default=_plain), encoding="utf-8")
 
     def save_spec(self) -> None:
-        """Keep the resolved study in the run folder."""
+        """Keep the resolved study in the run folder; where a task became private, what is there is closed."""
+        if self.private and self.path.is_dir() and self.path.stat().st_mode & 0o077:
+            self.close(self.path)
         with self.writing(STUDY) as file:
             file.write_text(yaml.safe_dump({"format": FORMAT, **self.resolved.plain()}, sort_keys=False, allow_unicode=True), "utf-8")
         if self.private:
@@ -410,6 +442,18 @@ def _folder(name: str) -> str:
     'mine.CLOSE'
     """
     return name.replace(":", ".")
+
+
+def _table(file: Path) -> pd.DataFrame | None:
+    """Return a table of the run folder, or None where there is none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return pd.read_parquet(file) if file.is_file() else None
+    except (pa.ArrowException, OSError):
+        raise InputError(f"{file}: should be a table written by cotrain; it is damaged: remove it and run its verb again") from None
 
 
 def _plain(value: Any) -> Any:

@@ -50,18 +50,20 @@ def ways(study: Study, show: Show | None = None, wanted: Sequence[str] = ()) -> 
     refuse(study.resolved.settings.trainer, "other ways to share (share, --for share) need")
     chosen = tuple(wanted or study.resolved.share or WAYS)
     tasks, base = data.tasks(study), data.settings(study)
-    failed = list[Fit]()
+    failed, made = list[Fit](), dict[str, pd.DataFrame]()
     for way in chosen:
         if way in _TUNING:
             settings = replace(base, tuning=_TUNING[way], learning_rate=base.learning_rate * _FASTER[way])  # type: ignore[arg-type]
             how = Options(workers=study.workers, executor=study.executor, progress=show)
             fits = train(alone(study), tasks, settings, study.resolved.seeds, study.fits, how)
             failed += [fit for fit in fits if fit.failed]
-            table = _predictions([fit for fit in fits if not fit.failed], study.resolved.select)
+            if usable := [fit for fit in fits if not fit.failed]:
+                made[way] = _predictions(usable, study.resolved.select)
         else:
-            table = _merged(study, tasks, base, show)
-        study.save_arm(way, table)
-    facts = {**_measured(tasks, base), "ways": sorted({*chosen, *study.shared.get("ways", ())})}
+            made[way] = _merged(study, tasks, base, show)
+        if way in made:
+            study.save_arm(way, made[way])
+    facts = {**_measured(tasks, base), "ways": sorted({*made, *study.shared.get("ways", ())})}
     study.save_shared(facts)
     refuse_failed(failed)
     return facts

@@ -76,6 +76,9 @@ def calibrate(tasks: Mapping[str, Task], settings: Settings, workers: int) -> Ra
     chosen = effective(settings)
     path = encoder.folder(chosen.model)
     encoder.tokenizer(path, chosen.max_length, chosen.special_tokens)
+    from cotrain.training.model import refuse_attention
+
+    refuse_attention(path, chosen.attention)
     few = _sample(tasks, chosen)
     whole = [parts(Group.of([name]), tasks, chosen, None) for name in tasks]
     total = Work(*(sum(column) for column in zip(*whole, strict=True)))

@@ -64,13 +64,15 @@ class Group:
     @classmethod
     def parse(cls, name: str) -> Self:
         """Return the group of a ``name``: ``cb+rte``, ``cb[blank]``, ``cb+rte[permuted:7]@cb+rte``, ``cb@120``."""
-        body, _, budget = name.partition("@")
+        body, at, budget = name.partition("@")
         members = []
         for part in body.split("+"):
             if not (found := _MEMBER.match(part)):
                 raise InputError(f"'{name}' is not the name of a group; groups read like cb+rte, cb[blank], cb@120")
             members.append(Member(found["task"], found["variant"] or "real", int(found["seed"] or 0)))  # type: ignore[arg-type]
-        updates: int | str | None = int(budget) if budget.isdigit() else budget or None
+        updates: int | str | None = int(budget) if budget.isdecimal() else budget or None
+        if updates == 0 or (at and not budget) or (isinstance(updates, str) and "@" in updates):
+            raise InputError(f"'{name}' is not the name of a group; @ is followed by a number of updates, or by a group without any")
         return cls(tuple(members), updates)
 
     @property

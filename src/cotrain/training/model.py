@@ -168,6 +168,23 @@ def _initialise(model: Any, name: str, child: nn.Module, base: Base, ready: Mapp
             own[full].copy_(ready[full])
 
 
+def refuse_attention(path: Path, attention: str) -> None:
+    """Refuse an implementation of attention that Transformers does not have, or not for this encoder, or not here.
+
+    Raises:
+        InputError: it, and what to set.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    if attention in ("eager", "sdpa"):
+        return
+    try:
+        with quiet(), torch.device("meta"):
+            AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(path), attn_implementation=attention)
+    except (ValueError, ImportError) as error:
+        raise InputError(f"training.attention {attention} cannot be used here ({type(error).__name__}); set attention: auto") from None
+
+
 def load_base(path: Path, attention: str, special: Sequence[str] = (), pooling: str = "first") -> Base:
     """Return the pretrained encoder of ``path`` as a classifier; its own output layer is never used.
 

@@ -30,7 +30,8 @@ def counts(rows: Mapping[str, int], settings: Settings) -> dict[str, int]:
     """Return the batches of each task in an epoch; together always as many as all rows make.
 
     ``proportional``: each row once. Others give a task a share of the epoch that grows with its n rows less: ``uniform`` none at
-    all, ``sqrt`` √n, ``temperature`` min(n, cap)^(1/T), ``explicit`` as ``shares`` says. Each task has one batch at least.
+    all, ``sqrt`` √n, ``temperature`` min(n, cap)^(1/T), ``explicit`` as ``shares`` says; tasks on the same rows (``a+b``), which are
+    trained together, have the sum of their shares. Each task has one batch at least.
 
     Raises:
         InputError: ``explicit`` without the share of a task.
@@ -38,7 +39,8 @@ def counts(rows: Mapping[str, int], settings: Settings) -> dict[str, int]:
     whole = {task: -(-n // settings.batch_size) for task, n in rows.items()}
     if settings.sampling == "proportional" or len(rows) == 1:
         return whole
-    if settings.sampling == "explicit" and (lacking := sorted(set(rows) - set(settings.shares))):
+    named = {task for stream in rows for task in stream.split("+")}
+    if settings.sampling == "explicit" and (lacking := sorted(named - set(settings.shares))):
         raise InputError(f"sampling explicit needs the share of every task: training.shares lacks {', '.join(lacking)}")
     weights = {task: _weight(task, n, settings) for task, n in rows.items()}
     total, all_batches = sum(weights.values()), sum(whole.values())
@@ -47,13 +49,15 @@ def counts(rows: Mapping[str, int], settings: Settings) -> dict[str, int]:
     # the largest remainders get what rounding down left; by name where they are equal
     for task in sorted(exact, key=lambda t: (int(exact[t]) - exact[t], t))[: max(0, all_batches - sum(found.values()))]:
         found[task] += 1
+    while sum(found.values()) > all_batches:  # of those that have one batch whatever their share
+        found[max(found, key=lambda t: (found[t], t))] -= 1
     return found
 
 
 def _weight(task: str, n: int, settings: Settings) -> float:
     """Return what the share of a task of n rows in an epoch is proportional to."""
     if settings.sampling == "explicit":
-        return settings.shares[task]
+        return sum(settings.shares[name] for name in task.split("+"))
     root = {"uniform": 0.0, "sqrt": 0.5, "temperature": 1 / settings.temperature}[settings.sampling]
     return float(min(n, settings.sampling_cap or n) if settings.sampling == "temperature" else n) ** root
 

@@ -16,7 +16,7 @@ from cotrain.training.executors import EXECUTORS
 from cotrain.training.fit import Fit
 from cotrain.training.group import Group
 from cotrain.training.marked import wrong_pooling
-from cotrain.training.outside import pinned, refuse, shown
+from cotrain.training.outside import is_outside, pinned, refuse, shown
 from cotrain.training.settings import Settings
 from cotrain.training.work import work
 from cotrain.training.worker import EXTRAS, Job, Outcome
@@ -199,6 +199,10 @@ class _Plan:
         resolved = effective(settings)
         path = encoder.folder(settings.model)
         encoder.tokenizer(path, settings.max_length, settings.special_tokens)
+        if not is_outside(resolved.trainer):
+            from cotrain.training.model import refuse_attention
+
+            refuse_attention(path, resolved.attention)
         if resolved.pooling == "entity" and (wrong := wrong_pooling(path)):
             raise InputError(wrong)
         if resolved.gradient_checkpointing and not encoder.can_checkpoint(path):

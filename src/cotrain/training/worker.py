@@ -213,6 +213,8 @@ def _trained(job: Job, data: Mapping[str, Any], folder: Path, kept: Path | None)
     plan = budget(settings, {name: len(rows) for name, rows in inputs(job.group, tasks).items()}, job.updates)
     shared = together(job.group, tasks)
     rows, about = settings.batch_size, manifest(settings)
+    # fits in a hidden folder are made once more for a model, and leave nothing
+    tracking = (folder.parent if folder.parent.name.startswith(".") else folder.parent.parent) / "tracking"
     while True:
         model = build(_here["base"], {t: tasks[t].labels for t in data}, job.seed, settings.tuning, settings.lora_rank)
         extras = _extras(job, model, data, rows, folder)
@@ -220,7 +222,7 @@ def _trained(job: Job, data: Mapping[str, Any], folder: Path, kept: Path | None)
             kept = None
         watch = trainer.Watch(
             extras, folder, Checkpoints(kept, {**about, "host": ""}) if kept else None,
-            (folder.parent.parent / "tracking", f"{folder_name(job.group.name)}.{job.seed}"),
+            (tracking, f"{folder_name(job.group.name)}.{job.seed}"),
         )  # fmt: skip
         try:
             record, failed = trainer.run(model, data, plan, _here["tokens"], settings, job.seed, shared, watch, rows)
