@@ -64,7 +64,7 @@ def test_an_arm_is_shown_on_the_first_screen_and_in_the_report_and_decides_nothi
     assert cells["reports"].startswith("1.000 (+") and cells["letters"] == "–"
     report = steps.report(study).with_suffix(".md").read_text()
     assert "mine, primary metric of each task" in report and "labels alone are known" in report
-    assert "Rows of the file that are not held out are not used: 225 train." in report
+    assert "Rows of the file that are not held out are not used: train (225)." in report
     assert study.load_comparison().recommended == before.recommended
 
 
