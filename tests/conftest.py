@@ -32,7 +32,7 @@ preset: fast
 plan: {select: partition}
 training: {learning_rate: 5e-3, epochs: 8, batch_size: 32, max_length: 16, precision: fp32, device: cpu}
 metric: accuracy
-delta: 0.08
+delta: 0.05
 controls: [alone, together]
 seeds: [1, 2]
 """

@@ -131,7 +131,7 @@ def made_up() -> Callable[..., list[Evidence]]:
     ) -> list[Evidence]:  # fmt: skip
         def arm(group: str, task: str, mean: float) -> Arm:
             values = mean + random.normal(0, 0.003, 4)
-            return Arm(group, task, values, values.mean() + random.normal(0, 0.005, 60), 4e-6, 400, (task,))
+            return Arm(group, task, values, values.mean() + random.normal(0, 0.005, 60), 4e-6, 400, 400, (task,))
 
         alone = {t: arm(t, t, 0.8) for t in tasks}
         deltas = {t: 0.02 + 0.005 * i for i, t in enumerate(tasks)}

@@ -80,8 +80,8 @@ def test_the_reasons_say_which_condition_fails():
 
     def of(*gaps, goal="fewer", se=0.001):
         values = {t: np.full(3, 0.8 + gap) for t, gap in zip("ab", gaps, strict=True)}
-        shared = {t: Arm("a+b", t, v, v.mean() + random.normal(0, se, 400), 0.0, 900, (t,)) for t, v in values.items()}
-        alone = {t: Arm(t, t, np.full(3, 0.8), np.full(400, 0.8), 0.0, 900, (t,)) for t in "ab"}
+        shared = {t: Arm("a+b", t, v, v.mean() + random.normal(0, se, 400), 0.0, 900, 900, (t,)) for t, v in values.items()}
+        alone = {t: Arm(t, t, np.full(3, 0.8), np.full(400, 0.8), 0.0, 900, 900, (t,)) for t in "ab"}
         return Evidence.of(PAIR, shared, alone, {"a": 0.02, "b": 0.02}).reason(("a", "b"), goal)
 
     assert of(0.0, 0.0) == ""

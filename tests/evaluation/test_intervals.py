@@ -90,7 +90,7 @@ def test_the_seed_term_is_what_all_rows_share():
 def test_a_difference_adds_rows_and_both_arms_and_has_satterthwaites_df():
     def arm(group, values, rows, seed_variance):
         drawn = np.mean(values) + np.sqrt(rows) * np.array([1.0, -1.0] * 500) * math.sqrt(999 / 1000)
-        return Arm(group, "a", np.array(values), drawn, seed_variance, 201, ("a",))
+        return Arm(group, "a", np.array(values), drawn, seed_variance, 201, 201, ("a",))
 
     one, two_ = arm("a+b", [0.80, 0.82, 0.84], 4e-4, 3e-4), arm("a", [0.79, 0.80, 0.81, 0.80], 0.0, 5e-5)
     found = difference(one, two_)
@@ -109,7 +109,7 @@ def test_tasks_of_one_fit_share_its_seed_noise_and_tasks_of_two_fits_do_not():
     variance = float(values.var(ddof=1))
 
     def joint(groups):
-        return Joint([Arm(g, t, values, flat, variance, 500, (t,)) for g, t in zip(groups, "ab", strict=True)])
+        return Joint([Arm(g, t, values, flat, variance, 500, 500, (t,)) for g, t in zip(groups, "ab", strict=True)])
 
     assert joint(["a+b", "a+b"]).difference([0.5, 0.5]).se ** 2 == pytest.approx(variance / 5, rel=1e-6)
     assert joint(["a+c", "b+c"]).difference([0.5, 0.5]).se ** 2 == pytest.approx(variance / 10, rel=1e-6)
@@ -156,7 +156,7 @@ def test_rows_that_all_agree_show_as_much_as_there_are_of_them():
     for rows in (20, 114, 700):
         gold, right = np.arange(rows) % 2, np.ones((3, rows), dtype=bool)
         found = difference(*two(gold, right, right))
-        # with this share of clusters that get worse, none would be among so many in one sample of ten
+        # where a share of .02 gets worse, none of so many does in one sample of ten
         assert found.p_loss(0.02) == pytest.approx(stats.binom(rows, 0.02).pmf(0)) and found.p_loss(1.5) == 0
         assert found.interval(0.95) == pytest.approx((-1, 1) * np.array(1 - 0.025 ** (1 / rows)))
     assert difference(*two(np.arange(114) % 2, *[np.ones((3, 114), dtype=bool)] * 2)).p_loss(0.02) < 0.1
@@ -164,7 +164,7 @@ def test_rows_that_all_agree_show_as_much_as_there_are_of_them():
 
 def test_a_task_of_few_clusters_leaves_the_others_of_its_tie_alone():
     random = np.random.default_rng(3)
-    arms = [Arm(group, task, random.normal(0.8, 0.01, 3), random.normal(0.8, 0.02, 500), 1e-4, clusters, ("a", "b"))
+    arms = [Arm(group, task, random.normal(0.8, 0.01, 3), random.normal(0.8, 0.02, 500), 1e-4, clusters, clusters, ("a", "b"))
             for task, clusters in (("a", 400), ("b", 1)) for group in ("a+b", task)]  # fmt: skip
     both, own = Joint(arms).difference([1, -1, 0, 0]), Joint(arms[:2]).difference([1, -1])
     assert both == pytest.approx(own) and Joint(arms).difference([0, 0, 1, -1]).se > 1
@@ -174,7 +174,7 @@ def test_predictions_from_outside_may_have_as_many_seeds_per_task_as_they_like()
     random = np.random.default_rng(4)
 
     def arm(group, task, seeds):
-        return Arm(group, task, random.normal(0.8, 0.05, seeds), random.normal(0.8, 0.001, 500), 0.05**2, 400, (task,))
+        return Arm(group, task, random.normal(0.8, 0.05, seeds), random.normal(0.8, 0.001, 500), 0.05**2, 400, 400, (task,))
 
     arms = [arm("outside", "a", 1), arm("a", "a", 3), arm("outside", "b", 3), arm("b", "b", 3)]
     found = Joint(arms).difference([0.5, -0.5, 0.5, -0.5])

@@ -133,4 +133,4 @@ def _arm(sheet: Sheet, at: At, values: np.ndarray, per_seed: np.ndarray, rows: n
         diagonal = float(np.trace(covariance)) / s
         off = (float(covariance.sum()) - diagonal * s) / (s * (s - 1))
         between = max(0.0, float(values.var(ddof=1)) - (diagonal - off))
-    return Arm(at.group.name, sheet.task, sign * values, sign * per_seed.mean(axis=1), between, sheet.clusters, sheet.tie)
+    return Arm(at.group.name, sheet.task, sign * values, sign * per_seed.mean(axis=1), between, sheet.clusters, len(sheet.gold), sheet.tie)

@@ -32,23 +32,23 @@ def seed_interval(values: Sequence[float] | np.ndarray) -> Estimate:
 
 
 class Difference(NamedTuple):
-    """Shared minus alone, higher is better for shared: value, SE, Satterthwaite df, the SE of re-training alone, and the clusters.
+    """Shared minus alone, higher is better for shared: value, SE, Satterthwaite df, the SE of re-training alone, and the rows.
 
-    Where no row is predicted differently value and SE are 0, however few the rows are: G ``clusters`` of which none differs are seen with
-    probability (1 − x)^G where a share x of all does. Without clusters the value is known.
+    Where no row is predicted differently value and SE are 0, however few the rows are: n ``rows`` of which none differs are seen with
+    probability (1 − x)^n where a share x of all does. Without a number of rows the value is known.
     """
 
     value: float
     se: float
     df: float
     se_training: float
-    clusters: float = math.inf
+    rows: float = math.inf
 
     def interval(self, level: float) -> tuple[float, float]:
         """Return the two-sided t interval."""
         half = float(special.stdtrit(self.df, 0.5 + level / 2)) * self.se
         if self.se == 0 and self.value == 0:
-            half = 1 - (0.5 - level / 2) ** (1 / self.clusters)
+            half = 1 - (0.5 - level / 2) ** (1 / self.rows)
         return self.value - half, self.value + half
 
     def p(self) -> float:
@@ -60,18 +60,18 @@ class Difference(NamedTuple):
     def p_loss(self, delta: float) -> float:
         """Return P(loss > δ), one-sided, from the same t."""
         if self.se == 0:
-            return max(0.0, 1 - delta) ** self.clusters if self.value == 0 else float(self.value < -delta)
+            return max(0.0, 1 - delta) ** self.rows if self.value == 0 else float(self.value < -delta)
         return float(special.stdtr(self.df, (-delta - self.value) / self.se))
 
 
 class Differences(NamedTuple):
-    """(P,) values, standard errors, degrees of freedom, standard errors of re-training, and clusters of many differences."""
+    """(P,) values, standard errors, degrees of freedom, standard errors of re-training, and rows of many differences."""
 
     value: np.ndarray
     se: np.ndarray
     df: np.ndarray
     se_training: np.ndarray
-    clusters: np.ndarray
+    rows: np.ndarray
 
     def each(self) -> list[Difference]:
         """Return them one by one."""
@@ -88,6 +88,7 @@ class Arm:
         drawn: (B,) mean over seeds in each resample of the clusters.
         seed_variance: s²_seed.
         clusters: how many were resampled.
+        rows: that are in them.
         tie: arms of equal tie were resampled with the same weights; others are independent.
     """
 
@@ -97,6 +98,7 @@ class Arm:
     drawn: np.ndarray = field(repr=False)
     seed_variance: float
     clusters: int
+    rows: int
     tie: tuple[str, ...]
 
 
@@ -154,8 +156,8 @@ class Joint:
         # where most of what seeds vary by was taken off, the formula can fall below every source
         least = np.min([df for _, df in known], axis=0)
         df = np.maximum(satterthwaite(total, *((part, np.where(np.isinf(df), 1, df)) for part, df in known)), least)
-        clusters = np.where(weights != 0, [arm.clusters for arm in self.arms], np.inf).min(axis=1)
-        return Differences(weights @ self.means, np.sqrt(total), df, np.sqrt(training), clusters)
+        rows = np.where(weights != 0, [arm.rows for arm in self.arms], np.inf).min(axis=1)
+        return Differences(weights @ self.means, np.sqrt(total), df, np.sqrt(training), rows)
 
 
 def _rows(index: list[int], arms: Sequence[Arm]) -> _Noise:

@@ -102,7 +102,7 @@ def needed(results: Results, open_tasks: Mapping[str, Evidence], rows: Mapping[s
         noise[task] = per_row, between
         here = needed_rows(delta, seeds, per_row, between)
         if gap.se == 0:  # no row differs, which few rows show of any two models
-            here = math.ceil(n / gap.clusters * math.log(RISK) / math.log1p(-min(delta, 0.5)))
+            here = math.ceil(math.log(RISK) / math.log1p(-min(delta, 0.5)))
         if here is not None and here <= n:
             continue
         notes["needed_rows"][task] = here
