@@ -63,7 +63,7 @@ def test_fits_of_other_rows_or_another_encoder_do_not_stand_beside_those_of_toda
         steps.train(again(small, update=False), [Group.of(["letters"])])
     study = again(small)
     steps.train(study, [Group.of(["letters"])])
-    assert set(study.index) == {"letters 1", "letters 2"} and study.load_comparison() is None
+    assert set(study.index) == {"letters 1", "letters 2"} and study.load_comparison() is None and study.checked
     file.write_text(text)
     weights = small / "encoder" / "model.safetensors"
     whole = weights.read_bytes()

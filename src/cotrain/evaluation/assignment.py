@@ -105,14 +105,10 @@ class _Problem:
             taken = without * [bool(s) for s in self.served]
             rules.append(LinearConstraint(taken[None], -np.inf, taken.sum() - 1))
         if fewest:
-            if (least := self._minimise(self.models, rules)) is None:
+            if (least := minimise(self.models, rules)) is None:
                 return None
             rules.append(LinearConstraint(self.models[None], 0, (self.models * least).sum()))
-        return self._minimise(_SCALE * (_HELPERS * self.helped - self.gain), rules)
-
-    def _minimise(self, cost: np.ndarray, rules: list[LinearConstraint]) -> np.ndarray | None:
-        """Return the optimum, or None where the rules cannot be met."""
-        return minimise(cost, rules)
+        return minimise(_SCALE * (_HELPERS * self.helped - self.gain), rules)
 
     def read(self, x: np.ndarray) -> Assignment:
         """Return a solution as an Assignment."""

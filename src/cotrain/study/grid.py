@@ -25,17 +25,14 @@ def best(study: Study, points: Sequence[Settings], fits: Sequence[Sequence[Fit]]
         points: settings.
         fits: per point the same groups and seeds, in one order.
     """
+    names = [", ".join(f"{key}={getattr(point, key)}" for key in study.resolved.grid) for point in points]
     lines, chosen = list[dict[str, object]](), list[Fit]()
     for group in dict.fromkeys(fit.group for fit in fits[0]):
         by = study.resolved.select if group.real and study.resolved.select != "last" else "log_loss"
         there = [[fit for fit in at if fit.group == group] for at in fits]
         values = np.array([[_dev(fit, by) for fit in at] for at in there])
-        names = [", ".join(f"{key}={getattr(point, key)}" for key in study.resolved.grid) for point in points]
-        first = (
-            int(values.mean(axis=1).argmax())
-            if (was := _chosen(study, group, {fit.seed for fit in there[0]})) is None
-            else names.index(was)
-        )
+        before = _chosen(study, group, {fit.seed for fit in there[0]})
+        first = int(values.mean(axis=1).argmax()) if before is None else names.index(before)
         chosen += there[first]
         for k, at in enumerate(there):
             lines += [

@@ -108,14 +108,8 @@ def ranked(study: Study, serving: Serving) -> list[Fit]:
     def dev(fit: Fit) -> float:
         epoch = select_epoch(fit, study.resolved.select)
         blocks = [(task, fit.blocks[task, "dev"]) for task in serving.serves]
-        return float(
-            np.mean(
-                [
-                    goodness(block.at(epoch), block.gold, fit.train_counts[task], by, fit.class_weights.get(task, ()))
-                    for task, block in blocks
-                ]
-            )
-        )
+        weights = fit.class_weights
+        return float(np.mean([goodness(b.at(epoch), b.gold, fit.train_counts[task], by, weights.get(task, ())) for task, b in blocks]))
 
     return sorted(fits, key=dev, reverse=True)
 

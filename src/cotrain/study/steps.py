@@ -115,7 +115,10 @@ def _as_trained(study: Study) -> None:
             f"{study.path}: {' and '.join(found)} differ from what its fits were trained on, and would stand beside them. Restore them, or "
             "accept the change: cotrain run STUDY --update"
         )
+    checked = study.checked  # of the rows of today: they were read before anything is trained
     study.outdated()
+    if checked:
+        study.save_check(checked)
     study.save_provenance({**before, **now})
 
 

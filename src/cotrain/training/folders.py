@@ -33,6 +33,8 @@ def appearing(to: Path, over: bool = False) -> Iterator[Path]:
         to.parent.mkdir(parents=True, exist_ok=True)
         work = to.parent / f".{to.name[:60]}-{secrets.token_hex(4)}"
         work.mkdir()
+    except (NotADirectoryError, FileExistsError):
+        raise InputError(f"{to.parent}: should be a folder, found a file there or on the way to it; name another one") from None
     except OSError as error:
         raise told(error, to.parent) from error
     old = work.with_name(work.name + "-old")
@@ -65,12 +67,10 @@ def owners_alone(private: bool) -> Iterator[None]:
 
 
 def told(error: Exception, where: Path) -> Exception:
-    """Return what to raise: a sentence where the disk is full or a file stands where a folder should, else the error itself."""
+    """Return what to raise: a sentence where the disk is full, else the error itself."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "No space left on device" in str(error) or "os error 28" in str(error):
         return InputError(f"the disk of {where} is full; what is finished is kept: free some space there and start again")
-    if isinstance(error, (NotADirectoryError, FileExistsError)):
-        return InputError(f"{where}: should be a folder, and a file of this name or on the way to it is there; name another one")
     return error
 
 
