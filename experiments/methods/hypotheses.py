@@ -11,7 +11,7 @@ from judgement import METRICS, Judgement
 
 from cotrain.affinity import regret
 from cotrain.affinity.components import RELIABLE
-from cotrain.reporting.methods import costs, said
+from cotrain.reporting.methods import Score, costs, said
 from cotrain.reporting.words import count, duration, interval, listing, number, plural, probability, share
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
@@ -191,8 +191,7 @@ def _nominate(found: Judgement) -> str:
     """Say by what to nominate, and what it costs."""
     if found.why_not:
         return "Nothing here speaks for paying for a method: PVI takes no fit beyond the tasks alone, and no other is shown to be better."
-    # the best of many is good by luck too
-    sure = [s for s in found.judged.scores if s.interaction.value > 0 and s.p * len(found.judged.scores) < ALPHA]
+    sure = _sure(found)
     if not sure:
         return (
             f"None of {plural(len(found.judged.scores), 'method')} is surely better than chance at who should share with whom (p of each "
@@ -206,6 +205,12 @@ def _nominate(found: Judgement) -> str:
 
     more = "" if cheap is sure[0] else f"; the cheapest that is surely better than chance is {of(cheap.name)}"
     return f"The best nominations are those of {of(sure[0].name)}{more}."
+
+
+def _sure(found: Judgement) -> list[Score]:
+    """Return the scores that are above 0 though the best of so many is high by luck too: p times their number below .05."""
+    scores = found.judged.scores
+    return [score for score in scores if score.interaction.value > 0 and score.p * len(scores) < ALPHA]
 
 
 def _share(found: Judgement) -> str:
@@ -225,7 +230,7 @@ def _share(found: Judgement) -> str:
             f"{number(oracle, sign=True)} on the others."
         )
     if oracle > 0:
-        return f"Sharing can pay: {numbers}, and the best plan of half of the seeds gains {number(oracle, sign=True)} on the others."
+        return f"Sharing may pay: {numbers}, and the best plan of half of the seeds gains {number(oracle, sign=True)} on the others."
     return f"No plan is shown to pay: {numbers}, and the best plan of half of the seeds gains {number(oracle, sign=True)} on the others."
 
 
@@ -260,9 +265,10 @@ def headline(found: Judgement) -> str:
     """Return the finding in one line."""
     if found.why_not:
         return found.why_not
-    best = found.judged.scores[0]
+    best, many = found.judged.scores[0], plural(len(found.judged.scores), "method")
     rest = "" if best.name == "pvi" else f"; pvi {said(found.scores['pvi'].interaction)}"
-    return f"Who gains from whom: {best.name} {said(best.interaction)}, p {probability(best.p)}{rest}."
+    start = "Who gains from whom" if _sure(found) else f"None of {many} surely says who gains from whom; the best"
+    return f"{start}: {best.name} {said(best.interaction)}, p {probability(best.p)}{rest}."
 
 
 def outcomes_in_words(found: Sequence[Outcome]) -> str:

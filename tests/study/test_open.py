@@ -21,7 +21,7 @@ def test_fits_that_are_shared_are_found_by_every_later_verb_and_by_another_study
     made = {folder.name: folder.stat().st_mtime_ns for folder in shared.iterdir()}
     steps.score(open_study(small / "study.yaml", out=small / "runs" / "second", workers=1, fits=shared))
     assert {folder.name: folder.stat().st_mtime_ns for folder in shared.iterdir()} == made
-    packed = pack(open_study(run), tmp_path / "study.tar.gz")
+    packed = pack(open_study(run), tmp_path / "study.tar.xz")
     assert unpack(packed.file, tmp_path / "elsewhere").fits == tmp_path / "elsewhere" / "fits"
 
 

@@ -135,7 +135,7 @@ def status(run: RunPath, json_: Json = False) -> None:
 @app.command(rich_help_panel=WHOLE)
 def pack(
     run: RunPath,
-    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The file to write, as study.tar.gz.")],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The file to write, as study.tar.xz.")],
     private: Annotated[
         list[str] | None,
         typer.Option("--private", metavar="TASK", help="Pack these private rows' ids, labels and predictions too; once for each task."),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -158,10 +157,8 @@ def _write(out: Any, files: Mapping[str, Path | bytes]) -> None:
         size = len(what) if isinstance(what, bytes) else what.stat().st_size
         contents[name] = (size, hashlib.sha256(what).hexdigest() if isinstance(what, bytes) else ledger.sha256(what))
     first = json.dumps({"format": FORMAT, "files": contents}, indent=1).encode()
-    with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
+    # xz, not gzip: its window reaches over many fits, whose row ids are alike
+    with tarfile.open(fileobj=out, mode="w:xz", format=tarfile.PAX_FORMAT) as archive:
         for name, what in [(CONTENTS, first), *sorted(files.items())]:
             entry = tarfile.TarInfo(name)
             entry.mode = 0o600
@@ -180,7 +177,7 @@ def _extract(file: Path, folder: Path) -> None:
     if file.is_dir():
         raise InputError(f"{file}: should be a file written by cotrain pack, found a folder")
     try:
-        with tarfile.open(file, "r:gz") as archive:
+        with tarfile.open(file, "r:xz") as archive:
             files = _contents(file, archive)
             left = dict(files)
             for entry in islice(archive, 1, None):
@@ -197,7 +194,7 @@ def _extract(file: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
             faults += [f"{file}: {name} is not in it" for name in left]
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
         faults.append(f"{file}: should be a file written by cotrain pack; it is damaged or something else ({type(error).__name__})")
     except FileNotFoundError:
         faults.append(f"{file}: there is no such file")
