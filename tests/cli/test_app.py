@@ -70,6 +70,12 @@ def test_wrong_usage_is_exit_code_2_on_stderr(cotrain: Any, arguments: tuple[str
     assert "Traceback" not in said.err and said.err
 
 
+@pytest.mark.parametrize("arguments", [("check",), ("init",), ("relate", "--out")])
+def test_a_name_that_no_file_can_have_is_told(cotrain: Any, made: Path, arguments: tuple[str, ...]) -> None:
+    said = cotrain(*arguments, "X" * 300)
+    assert said.code == 2 and "Traceback" not in said.err and said.err
+
+
 def test_a_misspelt_command_and_option_get_a_suggestion(cotrain: Any) -> None:
     assert "'relate'" in cotrain("relat", "x").err
     assert "--rule" in cotrain("group", "x", "--ruel", "any").err
@@ -260,7 +266,7 @@ def test_compare_prints_the_first_screen_or_json(cotrain: Any, study: Study, com
     said = cotrain("compare", study.path, "--metric", "accuracy", "--goal", "better")
     assert said.code == 0
     assert "Keep alone cedar, daisy; share {apple, birch}." in said.out and "4 → 3 models." in said.out
-    assert "Shown, not kept" in said.err
+    assert "shown, not kept" in said.err
     found = strict(cotrain("compare", study.path, "--metric", "accuracy", "--goal", "better", "--json").out)
     assert found["recommended"]["groups"][0] == {"group": "apple+birch", "serves": ["apple", "birch"]}
     assert found["table"][0]["p_adjusted"] is None

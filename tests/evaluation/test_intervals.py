@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cotrain.evaluation import estimate, intervals
+from cotrain.evaluation import estimate, intervals, metrics
 from cotrain.evaluation.arms import At, arms_of_task
 from cotrain.evaluation.intervals import Arm, Difference, Joint, difference, seed_interval
 from cotrain.evaluation.sheets import Sheet
@@ -160,6 +160,36 @@ def test_rows_that_all_agree_show_as_much_as_there_are_of_them():
         assert found.p_loss(0.02) == pytest.approx(stats.binom(rows, 0.02).pmf(0)) and found.p_loss(1.5) == 0
         assert found.interval(0.95) == pytest.approx((-1, 1) * np.array(1 - 0.025 ** (1 / rows)))
     assert difference(*two(np.arange(114) % 2, *[np.ones((3, 114), dtype=bool)] * 2)).p_loss(0.02) < 0.1
+
+
+@pytest.mark.parametrize(("metric", "worth"), [("accuracy", 300), ("macro_f1", 4 * 12), ("positive_f1", 2 * 12), ("mcc", 4 * 12)])
+def test_few_rows_of_a_class_that_all_agree_show_little_of_a_metric_that_weighs_classes(metric, worth):
+    """12 of 300 rows are of a class. Where a share 4δ of them gets worse, macro-F1 loses δ, and no row shows it with (1 − 4δ)^12."""
+    gold, right = (np.arange(300) % 25 == 0).astype(int), np.ones((3, 300), dtype=bool)
+    found = difference(*two(gold, right, right, metric))
+    assert found.p_loss(0.02) == pytest.approx(0.98**worth)
+    if metric == "macro_f1":
+        assert found.p_loss(0.02) == pytest.approx((1 - 4 * 0.02) ** 12, rel=0.05)
+        harmed = metrics.value("macro_f1", np.repeat([0, 1], [288 * 25, 12 * 25]), _answers(288 * 25, 12 * 25, wrong=round(4 * 0.02 * 300)))
+        assert 1 - harmed >= 0.019
+
+
+def _answers(zeros, ones, wrong):
+    """log2 probabilities of right answers, but for so many of the ones."""
+    guess = np.r_[np.zeros(zeros + wrong, dtype=int), np.ones(ones - wrong, dtype=int)]
+    return np.where(np.arange(2) == guess[:, None], 0.0, -50.0)
+
+
+def test_a_mean_of_no_differences_is_exactly_nothing():
+    """1/3 of each of three equal arms, six times, is 5e-17 and no gain."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        arms = []
+        for task in "abc":
+            values, drawn = random.uniform(0.5, 1, 3), random.uniform(0.5, 1, 200)
+            arms += [Arm(group, task, values, drawn, 0.0, 40, 40, (task,)) for group in (task, "a+b+c")]
+        found = Joint(arms).difference([-1 / 3, 1 / 3] * 3)
+        assert (found.value, found.se, found.p()) == (0, 0, 1)
 
 
 def test_a_task_of_few_clusters_leaves_the_others_of_its_tie_alone():

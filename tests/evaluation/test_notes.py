@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,18 @@ def test_few_rows_leave_tasks_undecided_and_say_how_many_would_decide(small, pvi
         # at so many rows, δ is 2.12 standard errors
         assert FACTOR * np.sqrt(per_row / rows + line.loc[task, "se_training"] ** 2) == pytest.approx(0.02, rel=0.01)
     assert "c stands alone: no trained group holds it." in found.recommended.why
+
+
+def test_where_no_row_differs_more_seeds_save_none(world, plan):
+    """60 rows that all agree take 114 at any number of seeds, whatever another task needs seeds for."""
+    sizes = {"a": (60, 60), "b": (100, 100)}
+    same = world(sizes, discordant=0.0, seed_sd=0.0, seeds=SEEDS).fits("a+b")
+    other = world(sizes, right=0.7, discordant=0.02, seed_sd=0.08, seeds=SEEDS).fits("a+b")
+    fits = [replace(f, blocks={k: (f if k[0] == "a" else g).blocks[k] for k in f.blocks}) for f, g in zip(same, other, strict=True)]
+    names = {"a": "accuracy", "b": "accuracy"}
+    notes = compare(fits, [plan("pvi", "nominated", "a+b")], names, {"a": 0.02, "b": 0.08}).notes
+    assert notes["needed_seeds"].keys() == {"b"}
+    assert notes["needed_rows"]["a"] == notes["needed_rows_at_seeds"]["a"] == 114
 
 
 def test_a_cap_that_causes_it_is_named(small, pvi):

@@ -124,5 +124,18 @@ def test_each_reason_for_distrust_is_shown_only_if_true(run):
         assert len(said) == 1, said
 
 
+def test_a_fit_that_collapses_for_several_tasks_is_told_for_each(run):
+    found = change(run, lambda t: (t["served_by"] == "boolq+rte") & (t["task"] == "rte"), collapsed_seeds=3)
+    found = change(found, lambda t: (t["served_by"] == "boolq+rte") & (t["task"] == "boolq"), collapsed_seeds=1)
+    (said,) = (sentence for sentence in reasons(found) if "collapsed" in sentence)
+    assert "boolq, 1 seed" in said and "rte, 3 seeds" in said
+
+
+def test_the_table_says_at_which_epoch_test_is_shown(run):
+    assert "at the epoch that dev chose" in sentences(run).table.note
+    last = replace(run, comparison=replace(run.comparison, notes={**run.comparison.notes, "select": "last"}))
+    assert "at the last epoch" in sentences(last).table.note
+
+
 def test_a_gain_that_placebo_reaches_is_called_more_training(run):
     assert any("cb" in s and "more training, not transfer" in s for s in reasons(run))

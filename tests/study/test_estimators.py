@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_another_estimator_stands_beside_the_scores_of_the_study(study: Study) -
     assert affinity.method == "pvi-probe" and study.load_affinity("pvi-probe").tasks["seeds"].eq(1).all()
     assert study.load_affinity("pvi").method == "pvi"
     assert steps.score(study, estimator="finetune").table.equals(own), "the study's own has no other name"
+
+
+def test_other_scores_on_test_are_another_look(study: Study) -> None:
+    scores, before = study.load_scores("pvi"), len(study.looks)
+    other = replace(scores, table=scores.table.assign(pvi_bits=scores.table["pvi_bits"] + 0.1))
+    for shown in (scores, scores, other, scores):
+        study.look_at_scores("score", shown)
+    assert len(study.looks) == before + 2
 
 
 def test_scores_that_are_not_there_are_named_with_what_makes_them(study: Study) -> None:

@@ -14,6 +14,7 @@ from cotrain.errors import InputError
 from cotrain.study.init import init
 from cotrain.study.spec import read
 from cotrain.tasks.load import load
+from cotrain.tasks.source import Cut
 
 SECRET = "wombat"  # is in every text, and must be in no study file
 Row = dict[str, Any]
@@ -94,6 +95,33 @@ def test_the_folder_of_a_run_is_no_data(save: Save) -> None:
     folder = save("notes.csv", rows()).parent
     save("runs/old/placement.parquet", rows())
     assert list(yaml.safe_load(init(folder))["tasks"]) == ["notes"]
+
+
+def test_files_named_as_the_hub_does_are_one_task_with_its_splits(save: Save) -> None:
+    for split, start in (("train", 0), ("validation", 100), ("test", 200)):
+        folder = save(f"rte/{split}-00000-of-00001.parquet", rows(40, start=start))
+    (folder / "study.yaml").write_text(init(folder))
+    (source,) = read(folder / "study.yaml").sources
+    assert (source.name, source.hub) == ("rte", str(folder / "rte"))
+    assert {split: len(part) for split, part in load([source], Cut())["rte"].rows.groupby("split")} == {"dev": 40, "test": 40, "train": 40}
+
+
+def test_the_index_that_pandas_writes_is_no_column(save: Save) -> None:
+    folder = save("notes.csv", [{"": str(i), **row} for i, row in enumerate(rows())])
+    assert yaml.safe_load(init(folder))["tasks"]["notes"]["label"] == "label"
+
+
+def test_a_few_words_in_the_first_line_may_be_a_text(save: Save) -> None:
+    folder = save("notes.csv", [{"Wombat denies pain": f"note {i}", "negated": "ab"[i % 2]} for i in range(40)])
+    with pytest.raises(InputError) as caught:
+        init(folder)
+    assert "Wombat" not in str(caught.value) and "do not look like names" in str(caught.value)
+
+
+def test_a_task_has_no_name_that_a_study_refuses(save: Save) -> None:
+    folder = save("text.csv", rows())
+    (folder / "study.yaml").write_text(init(folder))
+    assert [source.name for source in read(folder / "study.yaml").sources] == ["text_"]
 
 
 def test_deeper_folders_are_found_and_equal_names_told_apart(save: Save) -> None:

@@ -201,6 +201,17 @@ def test_check_counts_the_fits_of_the_method_that_nominates(small: Path, monkeyp
     assert found["hoa"]["tokens"] > found["pvi"]["tokens"]
 
 
+def test_every_draw_of_a_control_is_budgeted(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
+    text = (small / "study.yaml").read_text()
+    found = []
+    for name in ("random", "random:3"):
+        (small / "draws.yaml").write_text(text.replace("controls: [alone, together]", f'controls: [alone, "{name}"]'))
+        study = open_study(small / "draws.yaml", out=small / "runs" / name)
+        found.append(cost(study, data.tasks(study))["parts"][name])
+    assert found[1] == {key: 3 * value for key, value in found[0].items()}
+
+
 def test_methods_that_are_trained_for_at_once_share_their_fits(study: Study) -> None:
     tag, gradients, taskemb = methods.at_once([methods.chosen(study, name) for name in ("tag", "gradients", "taskemb")])
     joint = Group.of(study.tasks)

@@ -83,6 +83,13 @@ def test_paths_begin_in_the_folder_of_the_file_or_in_the_data_root(write: Write,
     assert [s.path for s in read(file, data_root=root).sources][0::3] == [f"{root}/data/cb", f"{tmp_path}/up.csv"]
 
 
+def test_above_a_linked_folder_is_what_is_above_where_it_leads(write: Write, tmp_path: Path) -> None:
+    write("  up: {path: ../up.csv}\n")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "here").symlink_to(tmp_path / "demo")
+    assert read(tmp_path / "links" / "here" / "study.yaml").sources[-1].path == f"{tmp_path}/up.csv"
+
+
 def test_a_hub_entry_is_a_folder_where_there_is_one_and_else_an_id(write: Write, tmp_path: Path) -> None:
     file = write(text="model: m\ntasks: {a: {hub: glue}, b: {hub: nyu-mll/glue}, c: {hub: ./gone}}\n")
     (tmp_path / "demo" / "glue").mkdir()

@@ -9,7 +9,8 @@ from cotrain.tasks.caps import cap
 
 def table(counts: list[int]) -> pd.DataFrame:
     labels = [f"y{k}" for k, n in enumerate(counts) for _ in range(n)]
-    return pd.DataFrame({"label": labels, "key": [f"k{i}" for i in range(len(labels))], "placed": ""})
+    names = [f"k{i}" for i in range(len(labels))]
+    return pd.DataFrame({"label": labels, "key": names, "row": names, "placed": ""})
 
 
 @given(st.lists(st.integers(1, 80), min_size=2, max_size=8), st.integers(1, 150))
@@ -40,6 +41,13 @@ def test_the_choice_goes_by_text_and_seed_not_by_order() -> None:
     mixed = rows.sample(frac=1, random_state=0)
     assert set(rows[cap(rows, 20, 0)]["key"]) == set(mixed[cap(mixed, 20, 0)]["key"])
     assert set(rows[cap(rows, 20, 0)]["key"]) != set(rows[cap(rows, 20, 1)]["key"])
+
+
+def test_of_equal_texts_row_ids_choose() -> None:
+    rows = table([50, 50])
+    rows["key"] = "same"
+    mixed = rows.sample(frac=1, random_state=0)
+    assert set(rows[cap(rows, 20, 0)]["row"]) == set(mixed[cap(mixed, 20, 0)]["row"])
 
 
 def test_rows_of_an_earlier_run_stay() -> None:

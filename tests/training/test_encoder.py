@@ -94,6 +94,18 @@ def test_the_longest_inputs_that_the_model_reads_are_allowed(name: str, request:
         encoder.tokenizer(folder, 65)
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"), [("mpnet", "max_position_embeddings"), ("xmod", "max_position_embeddings"), ("gpt2", "n_positions")]
+)
+def test_families_that_keep_positions_or_name_them_otherwise_have_their_bound(tiny_bert: Path, tmp_path: Path, kind: str, key: str) -> None:
+    folder = tmp_path / kind
+    shutil.copytree(tiny_bert, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, key: 66}))
+    most = 66 if kind == "gpt2" else 64
+    with pytest.raises(InputError, match=f"reads at most {most} tokens"):
+        encoder.tokenizer(folder, most + 1)
+
+
 def test_inputs_are_cut_to_max_length_with_their_special_tokens(tiny_bert: Path, tiny_roberta: Path) -> None:
     rows = pd.DataFrame({"text": ["w01 " * 50, "w01", ""], "pair": ["w02 " * 50, "w02", ""]})
     # [CLS] [SEP] and [CLS] [SEP] [SEP]; <s> </s> and <s> </s></s> </s>

@@ -84,6 +84,12 @@ def test_all_tasks_that_read_one_text_come_from_one_pass_of_the_encoder(world: W
     assert not np.array_equal(shared.predict(["w01"])["one"], shared.predict(["w30 w31"])["one"])
 
 
+@pytest.mark.parametrize("texts", ["w01", [1], [""], [" "], [None], ["w01", b"w02"]])
+def test_what_is_no_list_of_texts_is_refused(world: World, texts: object) -> None:
+    with pytest.raises(InputError, match="texts should be"):
+        load(world.folder).predict(texts, tasks=["one"])  # type: ignore[arg-type]
+
+
 def test_by_default_it_predicts_the_tasks_that_it_serves_and_that_read_such_inputs(world: World) -> None:
     shared = load(world.folder)
     assert shared.serves == ("two/b", "one")

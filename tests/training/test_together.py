@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from cotrain import Group, Task
+from cotrain import Cut, Group, Source, Task
+from cotrain.tasks.load import load
 from cotrain.training import encoder, ledger, worker
 from cotrain.training.evaluations import streams
 from cotrain.training.group import Member
@@ -70,6 +72,16 @@ def test_tasks_of_one_source_without_common_rows_and_blank_members_are_not_toget
     assert together(Group((Member("notes.0"), Member("notes.1", "blank"))), tasks) == ()
     assert together(Group.of(["notes.0", "other"]), tasks) == ()
     assert len(together(Group((Member("notes.0"), Member("notes.1", "permuted", 1))), tasks)) == 1
+
+
+def test_texts_that_differ_in_case_or_marks_alone_are_two_inputs() -> None:
+    ids = {"id": [f"r{i}" for i in range(40)], "label": ["x", "y"] * 20}
+    frames = {"plain": pd.DataFrame({**ids, "text": [f"no pain {i}" for i in range(40)]})}
+    frames |= {"marked": frames["plain"].assign(text=[f"No *pain* {i}" for i in range(40)]), "twin": frames["plain"]}
+    tasks = load([Source(name, text="text", label="label", id="id") for name in frames], Cut(test=0.2, dev=0.2), frames=frames)
+    group = Group.of(tasks)
+    assert [one.tasks for one in together(group, tasks)] == [("plain", "twin")]
+    assert inputs(group, tasks)["marked"]["text"].str.contains("*", regex=False).all()
 
 
 def test_a_key_says_that_tasks_are_together_and_is_what_it_was_for_others(same: Make, settings: Make) -> None:

@@ -114,6 +114,24 @@ def test_a_kept_model_with_adapters_is_an_ordinary_one_that_predicts_what_was_pr
         assert not [name for name in file.keys() if "lora" in name or "base_layer" in name]  # noqa: SIM118
 
 
+@pytest.mark.filterwarnings("error:fan_in_fan_out")
+def test_a_decoder_without_a_padding_token_in_its_config_is_trained_with_adapters_too(
+    task: Make, settings: Make, tiny_bert: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer, GPT2Config, GPT2Model
+
+    tokens = AutoTokenizer.from_pretrained(tiny_bert)
+    tokens.save_pretrained(tmp_path / "gpt2")
+    GPT2Model(GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=64, vocab_size=len(tokens))).save_pretrained(tmp_path / "gpt2")
+    chosen = settings(model=str(tmp_path / "gpt2"), tuning="lora", lora_rank=4, epochs=2, learning_rate=1e-2)
+    one = task("a", error=0.1)
+    [fit] = train([Group.of("a")], {"a": one}, chosen, [1], tmp_path / "fits", options=Options(workers=1, extras=("weights",)))
+    epoch = int(fit.blocks["a", "test"].epochs[-1])
+    models.write(fit, epoch, {"a": one}, chosen, tmp_path / "model")
+    found = models.load(tmp_path / "model", precision="fp32").predict(one.split("test")["text"].tolist())["a"]
+    np.testing.assert_allclose(np.log2(found), fit.blocks["a", "test"].at(epoch), atol=1e-4)
+
+
 def test_adapters_depend_on_the_seed_alone(settings: Make) -> None:
     base = load_base(encoder.folder(settings().model), "eager")
     which = (({"a": "xy"}, 1), ({"b": "xyz", "c": "xy"}, 1), ({"a": "xy"}, 2))

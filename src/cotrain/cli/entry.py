@@ -18,6 +18,10 @@ from cotrain.cli.progress import Stopped, console, say
 from cotrain.errors import CotrainError, FitsFailed, InputError
 
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_PLACE = {
+    errno.ENAMETOOLONG: "the name is too long for a file", errno.ENOTDIR: "there is a file where a folder should be",
+    errno.EISDIR: "there is a folder where a file should be", errno.ELOOP: "a link that leads back to itself",
+}  # fmt: skip
 _ACCESS = {errno.EACCES: "no permission", errno.EPERM: "no permission", errno.EROFS: "a read-only file system"}
 
 
@@ -47,6 +51,9 @@ def main() -> None:
             _leave([f"{_DISK[error.errno]} ({where}). Nothing is half-written: free space and run the same command again"], 2)
         if error.errno in _ACCESS:
             _leave([f"{where}: {_ACCESS[error.errno]}; give access to it, or name another place"], 2)
+        if error.errno in _PLACE and error.filename:
+            name = os.fsdecode(error.filename)
+            _leave([f"{name if len(name) < 200 else name[:60] + '…'}: {_PLACE[error.errno]}; name another place"], 2)
         raise
     finally:
         _flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ from typing import Any
 
 def emit(value: Any) -> None:
     """Print a result as one line of valid JSON; what is not a finite number becomes null."""
-    print(json.dumps(plain(value), allow_nan=False, ensure_ascii=False))
+    print(json.dumps(plain(value), allow_nan=False, ensure_ascii=ascii_only()))
+
+
+def ascii_only() -> bool:
+    """Whether stdout may lack letters: it would show ? in their place, and a name would be another one."""
+    return not (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cotrain.cli.given import names, pairs
+from cotrain.cli.machine import ascii_only
 from cotrain.cli.options import MODELS, Device, ModelPath, Precision, app
 from cotrain.cli.progress import Stopped, say, waiting
 from cotrain.errors import InputError
@@ -65,7 +66,7 @@ def predict(
             print(verb.save(shared, inputs, out, tell, format_))
             return
         for table in verb.predict(shared, inputs):
-            for line in verb.lines(table):
+            for line in verb.lines(table, ascii_only()):
                 print(line)
 
 

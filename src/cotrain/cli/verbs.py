@@ -355,7 +355,7 @@ def compare(
 
     show.comparison(replace(tables(opened), comparison=found))
     if select or metric or goal:
-        say("Shown, not kept: report and models follow the study file, whose keys are select, goal, and metric of each task")
+        say("This choice is shown, not kept: report and models follow the study file, whose keys are select, goal, and metric of each task")
     say(f"Next: cotrain report {opened.path}, or the models: cotrain train {opened.path} --for models")
 
 

@@ -53,7 +53,11 @@ def init(
     if to and not to.parent.is_dir():
         raise InputError(f"{to.parent}: should be a folder to write the study file into; there is none")
     text = guess(folder, target.parent)
-    target.write_text(text, encoding="utf-8")
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
     print(target)
     say(f"Read it, mend what was guessed wrong, then: cotrain check {target}")
 

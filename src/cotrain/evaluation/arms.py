@@ -133,4 +133,21 @@ def _arm(sheet: Sheet, at: At, values: np.ndarray, per_seed: np.ndarray, rows: n
         diagonal = float(np.trace(covariance)) / s
         off = (float(covariance.sum()) - diagonal * s) / (s * (s - 1))
         between = max(0.0, float(values.var(ddof=1)) - (diagonal - off))
-    return Arm(at.group.name, sheet.task, sign * values, sign * per_seed.mean(axis=1), between, sheet.clusters, len(sheet.gold), sheet.tie)
+    worth = _worth(at.metric, sheet)
+    return Arm(at.group.name, sheet.task, sign * values, sign * per_seed.mean(axis=1), between, sheet.clusters, worth, sheet.tie)
+
+
+def _worth(metric: str, sheet: Sheet) -> int:
+    """Return how many rows of an accuracy those of a task are worth where two models differ in none of them.
+
+    A share x of the n_c rows of one of K classes that gets worse costs about x/2 of its F1 and x/2K of their mean, so that no
+    difference in n_c rows says of a loss of δ what none in 2K·n_c says of an accuracy: (1 − 2Kδ)^n_c ≈ (1 − δ)^(2K·n_c).
+    """
+    n = len(sheet.gold)
+    if metric in metrics.ROW_MEANS:
+        return n
+    of = np.bincount(sheet.gold, minlength=sheet.labels)
+    if metric == "positive_f1" or metric.startswith("sensitivity"):
+        return min(n, (2 if metric == "positive_f1" else 1) * int(of[-1]))
+    there = of[of > 0]
+    return min(n, 2 * len(there) * int(there.min()))

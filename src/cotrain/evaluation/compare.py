@@ -69,7 +69,7 @@ def compare(
         **facts.needed(results, open_tasks, rows, capped),
         **facts.best_control(results, plans, recommended, tasks),
         "without_collapsed": facts.without_collapsed(results, [*plans, recommended], epochs, seed),
-        "arms": {other.name: facts.outside(results, other) for other in outside},
+        "arms": {other.name: facts.outside(results, other) for other in outside}, "select": by,
     }  # fmt: skip
     found["distrust"] = tuple(facts.distrust(results, plans, recommended, found))
     return Comparison(table(results, [*plans, recommended], outside), candidates, recommended, found)

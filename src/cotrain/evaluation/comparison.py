@@ -44,7 +44,7 @@ class Comparison:
             minus recommended: value, low, high), ``claims`` (tasks of the recommended plan whose dev gain is above 0
             with 95 %), ``mean_difference`` (dev and test: value, low, high over all tasks), ``without_collapsed`` (a
             dict per difference that had collapsed seeds), ``arms`` (by name of predictions from outside: ``seeds``,
-            ``labels_only``, ``unanswered``, ``unused``, ``mean_difference``), ``distrust`` (sentences).
+            ``labels_only``, ``unanswered``, ``unused``, ``mean_difference``), ``distrust`` (sentences), ``select`` (what chose the epochs).
     """
 
     table: pd.DataFrame = field(repr=False)

@@ -14,7 +14,7 @@ from cotrain.evaluation.estimate import Estimate
 from cotrain.evaluation.sheets import small_sample
 from cotrain.pvi.seeds import satterthwaite
 
-_NOTHING = 1e-6  # a smaller standard error is rounding of equal predictions
+_NOTHING = 2e-5  # a smaller standard error, or value without one, is rounding of equal predictions
 
 
 def seed_interval(values: Sequence[float] | np.ndarray) -> Estimate:
@@ -35,7 +35,8 @@ class Difference(NamedTuple):
     """Shared minus alone, higher is better for shared: value, SE, Satterthwaite df, the SE of re-training alone, and the rows.
 
     Where no row is predicted differently value and SE are 0, however few the rows are: n ``rows`` of which none differs are seen with
-    probability (1 − x)^n where a share x of all does. Without a number of rows the value is known.
+    probability (1 − x)^n where a share x of all does. For a metric that weighs classes ``rows`` are those that its rarest class is
+    worth (``Arm``). Without a number of rows the value is known.
     """
 
     value: float
@@ -88,7 +89,7 @@ class Arm:
         drawn: (B,) mean over seeds in each resample of the clusters.
         seed_variance: s²_seed.
         clusters: how many were resampled.
-        rows: that are in them.
+        rows: that are in them, or of an accuracy would say as much where none of them differs: few of a class tell little of macro-F1.
         tie: arms of equal tie were resampled with the same weights; others are independent.
     """
 
@@ -157,7 +158,9 @@ class Joint:
         least = np.min([df for _, df in known], axis=0)
         df = np.maximum(satterthwaite(total, *((part, np.where(np.isinf(df), 1, df)) for part, df in known)), least)
         rows = np.where(weights != 0, [arm.rows for arm in self.arms], np.inf).min(axis=1)
-        return Differences(weights @ self.means, np.sqrt(total), df, np.sqrt(training), rows)
+        value = weights @ self.means
+        value = np.where((total == 0) & (np.abs(value) < _NOTHING), 0.0, value)  # a sum of equal means is 0 but for rounding
+        return Differences(value, np.sqrt(total), df, np.sqrt(training), rows)
 
 
 def _rows(index: list[int], arms: Sequence[Arm]) -> _Noise:

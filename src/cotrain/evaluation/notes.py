@@ -92,6 +92,7 @@ def needed(results: Results, open_tasks: Mapping[str, Evidence], rows: Mapping[s
     left out, where they would have been enough.
     """
     noise: dict[str, tuple[float, float]] = {}
+    same: dict[str, int] = {}
     notes: dict[str, dict[str, Any]] = {"needed_rows": {}, "needed_seeds": {}, "needed_rows_at_seeds": {}, "capped": {}}
     for task, e in open_tasks.items():
         n, delta = rows[task], results.deltas[task]
@@ -102,7 +103,8 @@ def needed(results: Results, open_tasks: Mapping[str, Evidence], rows: Mapping[s
         noise[task] = per_row, between
         here = needed_rows(delta, seeds, per_row, between)
         if gap.se == 0:  # no row differs, which few rows show of any two models
-            here = math.ceil(math.log(RISK) / math.log1p(-min(delta, 0.5)))
+            here = math.ceil(n / gap.rows * math.log(RISK) / math.log1p(-min(delta, 0.5)))
+            same[task] = here
         if here is not None and here <= n:
             continue
         notes["needed_rows"][task] = here
@@ -116,7 +118,7 @@ def needed(results: Results, open_tasks: Mapping[str, Evidence], rows: Mapping[s
     if notes["needed_seeds"]:
         most = max(notes["needed_seeds"].values())
         for task in notes["needed_rows"]:
-            there = needed_rows(results.deltas[task], most, *noise[task])
+            there = same.get(task) or needed_rows(results.deltas[task], most, *noise[task])
             notes["needed_rows_at_seeds"][task] = None if there is None else max(rows[task], there)
     return notes
 

@@ -121,7 +121,7 @@ def _facts(task: str, fits: list[Fit], parts: list[pd.DataFrame], split: Split, 
     scored = mean_with_seeds(_bits(parts), parts[0]["cluster"].to_numpy(dtype=object))
     best = [_table(f, task, "dev", "log_loss", nulls) for f in good]
     selected = mean_with_seeds(_bits(best), best[0]["cluster"].to_numpy(dtype=object))
-    name, reason = state(selected, scored)
+    name, reason = state(selected, scored, "dev" if split == "test" else "")
     counts, bad = good[0].train_counts[task], collapsed(fits, task)
     gap = float("nan")
     if nulls:

@@ -27,18 +27,22 @@ def _bits(value: float) -> str:
     return f"{value:.3f}".replace("-0.000", "0.000").replace("-", "−")
 
 
-def state(selected: Moments, scored: Moments) -> tuple[str, str]:
+def state(selected: Moments, scored: Moments, split: str = "") -> tuple[str, str]:
     """Return (state, reason) of a task from V-information at the cross-selected and at the scored epoch.
 
     ``not_learned``: the lower 95 % bound is not above 0 where it was best; ``overfit``: learned there, but the upper bound
     is below 0 at the scored epoch.
+
+    Args:
+        split: where it was best, as "dev", for words that stand beside numbers of another split.
     """
+    on = f" on {split}" if split else ""
     if selected.clusters < 2:
         rows = "one held-out row says" if selected.n == 1 else f"{selected.n} held-out rows in {selected.clusters} cluster say"
-        return "not_learned", f"{rows} nothing about V-information"
+        return "not_learned", f"{rows} nothing about V-information{on}"
     low = interval(selected)[0]
     if not low > 0:
-        return "not_learned", f"V-information {_bits(selected.mean)} bit, its 95 % interval reaches {_bits(low)}: not above 0"
+        return "not_learned", f"V-information{on} {_bits(selected.mean)} bit, its 95 % interval reaches {_bits(low)}: not above 0"
     if interval(scored)[1] < 0:
         return "overfit", f"learned at its best epoch, but V-information {_bits(scored.mean)} bit at the scored epoch"
     return "ok", ""

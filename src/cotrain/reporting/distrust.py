@@ -92,9 +92,14 @@ def _failed(run: RunTables) -> Iterator[str]:
     if run.comparison is not None:
         table = primary(run, "test")
         for column, word in (("failed_seeds", "failed"), ("collapsed_seeds", "collapsed")):
-            bad = table[table[column].fillna(0).astype(int) > 0].drop_duplicates("served_by")
+            bad = table[table[column].fillna(0).astype(int) > 0]
+            if column == "failed_seeds":  # a fit fails whole, and collapses for some of its tasks
+                bad = bad.drop_duplicates("served_by")
             if len(bad):
-                each = listing(f"{model(str(g))} ({plural(int(n), 'seed')})" for g, n in zip(bad["served_by"], bad[column], strict=True))
+                each = listing(
+                    f"{model(str(g))} ({f'{t}, ' if word == 'collapsed' and g != t else ''}{plural(int(n), 'seed')})"
+                    for g, t, n in zip(bad["served_by"], bad["task"], bad[column], strict=True)
+                )
                 yield f"Fits {word}: {each}."
     if run.scores is not None and run.comparison is None:
         for column, word in (("failed_seeds", "failed"), ("collapsed_seeds", "collapsed")):

@@ -261,7 +261,9 @@ def task_table(run: RunTables) -> Table:
     columns += ["#alone", "#shared", "#difference [95 %]", "verdict", "#P(loss > δ), dev", "#best control"] if compared else []
     columns += [f"#{name}" for name in beside]
     metric = _metrics(test)
-    note = f"{metric} on test at the epoch that dev chose; P(loss > δ) on dev, which decides. Equal numbers: one model." if compared else ""
+    last = run.comparison is not None and run.comparison.notes.get("select") == "last"
+    epoch = "the last epoch" if last else "the epoch that dev chose"
+    note = f"{metric} on test at {epoch}; P(loss > δ) on dev, which decides. Equal numbers: one model." if compared else ""
     return Table((*columns, "state"), tuple(lines), note=note, split="test" if compared else "")
 
 

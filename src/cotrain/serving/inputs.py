@@ -113,7 +113,8 @@ def made(name: str, parts: Sequence[tuple[pd.DataFrame, Way, Sequence[str]]], ro
         raise InputError(dict.fromkeys(faults))
     ids = [written(v) for v in rows[row_id or "_where"]]
     if not all(map(is_unicode, ids)):
-        raise InputError(f"{name}: the column {row_id} should be Unicode, found half a surrogate pair")
+        what = f"the column {row_id} should be Unicode, found half a surrogate pair" if row_id else "its name is not UTF-8; rename it"
+        raise InputError(f"{name}: {what}")
     return Inputs(ids, tuple(found), tuple(left_out), corpus)
 
 

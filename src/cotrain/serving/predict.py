@@ -102,10 +102,10 @@ def check(out: Path, form: str | None = None) -> str:
     return form
 
 
-def lines(table: pd.DataFrame) -> Iterator[str]:
-    """Yield the rows of a table as lines of JSON, numbers with six digits that count."""
+def lines(table: pd.DataFrame, plain: bool = False) -> Iterator[str]:
+    """Yield the rows of a table as lines of JSON, numbers with six digits that count; ``plain``: letters beyond ASCII are escaped."""
     for row in table.to_dict("records"):
-        yield json.dumps({str(k): float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}, ensure_ascii=False)
+        yield json.dumps({str(k): float(f"{v:.6g}") if isinstance(v, float) else v for k, v in row.items()}, ensure_ascii=plain)
 
 
 def _key(shared: SharedModel, inputs: Inputs) -> str:

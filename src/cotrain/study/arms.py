@@ -73,7 +73,7 @@ def keep(study: Study, beside: Beside, given: Mapping[str, Path | None]) -> None
 def _wrong(study: Study, name: str, file: Path | None) -> str:
     """Return what is wrong with the name of an arm that is given, or nothing."""
     if file is None and name not in study.arms:
-        return unknown("arm", name, study.arms)
+        return unknown("arm", name, study.arms) if study.arms else f"unknown arm '{name}': this study has none"
     return wrong_arm(study, name)
 
 

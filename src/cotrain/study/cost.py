@@ -97,7 +97,8 @@ def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[
         elif name in ("placebo", "matched_updates"):
             parts[name] = {"fits": n, "tokens": 2 * alone}
         elif name != "alone":
-            parts[name] = {"fits": -(-n // 2), "tokens": alone}
+            draws = int(name.partition(":")[2] or 1)
+            parts[name] = {"fits": -(-n // 2) * draws, "tokens": alone * draws}
     return parts
 
 

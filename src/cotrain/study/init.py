@@ -6,17 +6,19 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cotrain.errors import InputError
-from cotrain.study.guesses import LABELS, Guess, guess
+from cotrain.study.guesses import LABELS, TEXTS, Guess, guess
 from cotrain.study.study import INDEX, PLACEMENT
-from cotrain.tasks.readers import tabular
+from cotrain.tasks.readers import hub, tabular
+from cotrain.tasks.rendering import is_unicode
 from cotrain.tasks.source import FORMATS, SPLIT_NAMES, Source
+from cotrain.tasks.task import wrong_name
 
 _HEAD = """\
 # Guessed by cotrain init from the files of a folder: read the comments, mend what is wrong, then: cotrain check
@@ -26,6 +28,7 @@ goal: fewer                     # fewer: fewer models without harm; better: high
 tasks:
 """
 _TAIL = re.compile(r"^(.+)[_.-]([A-Za-z]+)$")
+_SHARD = re.compile(r"^([A-Za-z]+)-\d+-of-\d+$")
 _COLUMN, _LONG = 32, 60
 _DEEPEST = 3
 
@@ -44,6 +47,9 @@ def init(folder: Path, beside: Path | None = None) -> str:
     entries: dict[str, list[str]] = {}
     left_out = []
     for name, path in _units(folder):
+        if not is_unicode(str(path)):
+            left_out.append(f"{os.fsencode(path).decode(errors='replace')}: its name is not UTF-8; rename it")
+            continue
         try:
             table = _read(name, path)
             found = guess(table)
@@ -53,7 +59,8 @@ def init(folder: Path, beside: Path | None = None) -> str:
         unique = name
         while unique in entries:
             unique += "_"
-        entries[unique] = _entry(unique, os.path.relpath(path, beside or folder), found, table)
+        key = "hub" if path.is_dir() and _shards(path) else "path"
+        entries[unique] = _entry(unique, key, os.path.relpath(path, beside or folder), found, table)
     if not entries:
         kinds = ", ".join(f".{kind}" for kind in FORMATS)
         raise InputError([f"{folder}: there should be data ({kinds}) with a text and a label, found none", *left_out])
@@ -70,6 +77,9 @@ def _units(folder: Path, depth: int = 0) -> Iterator[tuple[str, Path]]:
     if any(SPLIT_NAMES.get(path.stem.lower()) == "train" for path in data):
         yield _name(folder.absolute().name), folder
         return
+    if _shards(folder):
+        yield _name(folder.absolute().name), folder
+        return
     tails = {path: match for path in data if (match := _TAIL.match(path.stem)) and match[2].lower() in SPLIT_NAMES}
     common = {match[1] for match in tails.values() if SPLIT_NAMES[match[2].lower()] == "train"}
     for stem in sorted(common):
@@ -82,16 +92,29 @@ def _units(folder: Path, depth: int = 0) -> Iterator[tuple[str, Path]]:
             yield from _units(path, depth + 1)
 
 
+def _shards(folder: Path) -> list[Path]:
+    """Return the files of a folder as the Hub names them, such as ``train-00000-of-00002.parquet``; none where none is of train."""
+    found = {path: match[1].lower() for path in sorted(folder.iterdir()) if (match := _SHARD.match(path.stem))}
+    return list(found) if "train" in map(SPLIT_NAMES.get, found.values()) else []
+
+
 def _name(stem: str) -> str:
     """Return the name of a task."""
-    return re.sub(r"[^\w.-]+", "_", stem).strip(" .-_") or "task"
+    name = re.sub(r"[^\w.-]+", "_", stem).strip(" .-_") or "task"
+    return f"{name}_" if wrong_name(name) else name
 
 
 def _read(name: str, path: Path) -> pd.DataFrame:
     """Return all columns of all files of a task."""
+    if shards := _shards(path) if path.is_dir() else []:
+        return hub.read(Source(name, hub=str(path)), _columns(shards[0]))
     files = [file for _, file in tabular.files(path, name)]
     columns = _columns(files[0])
-    if strange := [c for c in columns if not _is_name(c)]:
+    columns = [c for c in columns if c]  # pandas writes its index without a name
+    strange = [c for c in columns if not _is_name(c)]
+    if not strange and files[0].suffix[1:].lower() in ("csv", "tsv") and not _known(columns):
+        strange = [c for c in columns if " " in c]  # a few words that nobody knows as a column may be a text
+    if strange:
         raise InputError(f"{path}: the first line should name the columns; {len(strange)} of {len(columns)} do not look like names")
     for file in files[1:]:
         there = _columns(file)
@@ -101,6 +124,11 @@ def _read(name: str, path: Path) -> pd.DataFrame:
             raise InputError(f"{file}: has no column of {files[0].name}; do both name their columns in the first line?")
         columns = [c for c in columns if c in there] or columns  # not every split has every column
     return tabular.read(Source(name, path=str(path)), columns)
+
+
+def _known(columns: Iterable[str]) -> bool:
+    """Whether a word of a name is one that texts or labels are often called by."""
+    return any(word in (*TEXTS, *LABELS) for column in columns for word in re.findall(r"[a-z_\d]+", column.lower()))
 
 
 def _is_name(column: str) -> bool:
@@ -126,13 +154,13 @@ def _columns(file: Path) -> list[str]:
         return []
 
 
-def _entry(name: str, path: str, found: Guess, table: pd.DataFrame) -> list[str]:
+def _entry(name: str, key: str, path: str, found: Guess, table: pd.DataFrame) -> list[str]:
     """Return the lines of one task."""
     splits = table["_split"].fillna("rows").value_counts(sort=False)
     counts = ", ".join(f"{split} {n:,}" if split != "rows" else f"{n:,} rows" for split, n in splits.items())
-    lines = [f"  {_scalar(name)}:", *_commented(f"    path: {_scalar(path)}", counts)]
-    for key, value in found.entry.items():
-        lines += _commented(f"    {key}: {_value(value)}", found.why.get(key, ""))
+    lines = [f"  {_scalar(name)}:", *_commented(f"    {key}: {_scalar(path)}", counts)]
+    for guessed, value in found.entry.items():
+        lines += _commented(f"    {guessed}: {_value(value)}", found.why.get(guessed, ""))
     if words := found.why.get("missing_label"):
         lines += _commented("    # missing_label: skip", words)
     if words := found.why.get(""):

@@ -182,7 +182,7 @@ def score(study: Study, asked: Asked, show: Show | None = None) -> Scores:
         )  # fmt: skip
     scores = pvi(tasks, answered, split)
     if split == "test":
-        study.look_at_test(f"score incontext {asked.lm}")
+        study.look_at_scores(f"score incontext {asked.lm}", scores)
     study.save_scores(scores, "pvi-incontext")
     return scores
 

@@ -119,4 +119,6 @@ def _local(root: Path, name: str) -> str:
 
 def _below(root: Path, name: str) -> str:
     """Return the absolute path of a name."""
-    return os.path.normpath(root / Path(name).expanduser())
+    place = Path(name).expanduser()
+    # above a linked folder is what is above the folder that it leads to
+    return os.path.normpath((root.resolve() if ".." in place.parts else root) / place)

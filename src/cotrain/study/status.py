@@ -6,6 +6,7 @@ from typing import Any
 
 from cotrain.study import data, steps
 from cotrain.study.study import Study
+from cotrain.training.calibrate import expected
 from cotrain.training.group import Group
 from cotrain.training.models import ABOUT
 from cotrain.training.outside import is_outside
@@ -75,4 +76,5 @@ def _left(study: Study, missing: list[Group]) -> float | None:
     # what a trainer from outside counts as updates, if it does, says nothing of our work
     made = sum(work(f.group, tasks, settings, None if is_outside(settings.trainer) else f.updates) for f in done)
     workers = int((study.checked.get("cost") or {}).get("workers", 1))
-    return len(data.points(study)) * spent / made * sum(work(g, tasks, settings, None) for g in missing) / max(1, workers)
+    left = expected(settings, tasks) * sum(work(g, tasks, settings, None) for g in missing)  # as check counts: most stop early
+    return len(data.points(study)) * spent / made * left / max(1, workers)

@@ -168,7 +168,7 @@ def score(study: Study, show: Show | None = None, estimator: str | None = None) 
     split: Split = "test" if resolved.paper else "dev"
     scores: Scores = estimate(Basis(data.tasks(study), data.settings(study), fits, resolved.score_by, resolved.null, split))
     if resolved.paper and chosen != "crossfit":
-        study.look_at_test("score" if chosen == resolved.estimator else f"score {chosen}")
+        study.look_at_scores("score" if chosen == resolved.estimator else f"score {chosen}", scores)
     if not study.provenance:
         study.save_provenance(data.provenance(study, [], " ".join(["cotrain", *sys.argv[1:]])))
     study.save_scores(scores, resolved.scores(estimator))
@@ -215,7 +215,7 @@ def score_trained(study: Study, models: Mapping[str, str], tell: Callable[[int, 
     hashes = {task: encoder.content_hash(encoder.folder(model)) for task, model in models.items()}
     study.save_provenance({**study.provenance, "trained_sha256": hashes})
     if resolved.paper:
-        study.look_at_test("score")
+        study.look_at_scores("score", scores)
     study.save_scores(scores, "pvi")
     return scores
 
@@ -455,7 +455,7 @@ def compare(
     comparison = replace(comparison, notes={**comparison.notes, "distrust": (*comparison.notes["distrust"], *beside.left_out)})
     if look:
         keep(study, beside, arms)
-        study.look_at_test(f"compare {_digest(study, plans, by, metric, *study.arms.values())}")
+        study.look_at_test(f"compare {_digest(study, plans, (by, metric, goal), *study.arms.values())}")
         if (by, metric, goal) == (None, None, None):
             study.save_comparison(comparison)
     return comparison
@@ -467,12 +467,12 @@ def trained_groups(study: Study) -> list[Group]:
     return [group for group in groups if set(group.tasks) <= set(study.tasks)]
 
 
-def _digest(study: Study, plans: Sequence[Plan], by: str | None, metric: str | None, *arms: Path) -> str:
+def _digest(study: Study, plans: Sequence[Plan], asked: Sequence[str | None], *arms: Path) -> str:
     """Return a hash of what a look at test shows, so that the same look is counted once."""
     from cotrain.pvi.crossfit import parent
 
     index = {name: key for name, key in study.index.items() if parent(name) == name}  # folds are not compared
-    shown: list[Any] = [index, [plan.to_dict() for plan in plans], (by, metric)]
+    shown: list[Any] = [index, [plan.to_dict() for plan in plans], asked]
     if arms:
         shown.append([(file.stem, hashlib.sha256(file.read_bytes()).hexdigest()) for file in arms])
     return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import yaml
@@ -172,6 +174,11 @@ class Study:
         """Count a look at test; the same look at the same numbers counts once."""
         if what not in self.looks:
             self._save_json("looks.json", {"looks": [*self.looks, what]})
+
+    def look_at_scores(self, what: str, scores: Scores) -> None:
+        """Count a look at scores on test: other fits, seeds or settings give other numbers, and are another look."""
+        seen = hashlib.sha256(np.ascontiguousarray(scores.table["pvi_bits"].to_numpy(dtype=float)).tobytes())
+        self.look_at_test(f"{what} {seen.hexdigest()[:12]}")
 
     def save_scores(self, scores: Scores, name: str) -> None:
         """Keep Scores as ``scores/NAME.parquet`` with the tables of tasks and epochs beside it."""

@@ -16,14 +16,14 @@ def cap(rows: pd.DataFrame, most: int, seed: int) -> pd.Series:
     The cap is raised where the classes need more rows than it allows.
 
     Args:
-        rows: columns ``label``, ``key``, and ``placed`` (rows of an earlier run, not empty, always stay).
+        rows: columns ``row``, ``label``, ``key``, and ``placed`` (rows of an earlier run, not empty, always stay).
         most: rows to keep; 0 keeps all.
     """
     if not most or len(rows) <= most:
         return pd.Series(True, index=rows.index)
     hashes = {key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest() for key in rows["key"].unique()}
-    order = pd.DataFrame({"new": rows["placed"] == "", "hash": rows["key"].map(hashes)}, index=rows.index)
-    first = order.sort_values(["new", "hash"], kind="stable").index
+    order = pd.DataFrame({"new": rows["placed"] == "", "hash": rows["key"].map(hashes), "row": rows["row"]}, index=rows.index)
+    first = order.sort_values(["new", "hash", "row"], kind="stable").index
     counts = rows["label"].value_counts().sort_index()
     rank = rows["label"].loc[first].groupby(rows["label"].loc[first]).cumcount()
     stay = rank < rows["label"].loc[first].map(_kept(counts, most)).astype(int)

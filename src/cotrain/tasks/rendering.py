@@ -159,8 +159,9 @@ def render(source: Source, raw: pd.DataFrame, cut: Cut) -> tuple[pd.DataFrame, S
         base["group"] = raw["_group"]
     base["key"] = pd.Series(text_keys(base["text"], base["pair"]), dtype=object)
     digest = hashlib.sha256()
-    for row, key in zip(base["row"], base["key"], strict=True):
-        digest.update(f"{row}\x1f{key}\x1e".encode())
+    for parts in zip(base["row"], base["text"], base["pair"], strict=True):
+        # as they are: texts that differ in case or marks alone have one key, and are two inputs
+        digest.update("\x1f".join(parts).encode(errors="surrogatepass") + b"\x1e")
     base["source"] = digest.hexdigest()[:16]
     return base, found
 

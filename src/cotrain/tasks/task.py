@@ -20,6 +20,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 COLUMNS = ("row", "split", "text", "pair", "label", "cluster")
 _PARTING = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
 RESERVED = {"row", "text"}
+_LONGEST = 150
 """What stands beside the tasks in predictions."""
 FACTS = {
     "cut_dev": "rows of dev that were cut from train",
@@ -51,6 +52,8 @@ def wrong_name(task: str) -> str:
     """
     if task in RESERVED:
         return f"task '{task}': that is a column of predictions beside the tasks; choose another name"
+    if len(task.encode(errors="replace")) > _LONGEST:
+        return f"task '{task[:20]}…': a name should have at most {_LONGEST} bytes, as it is that of files too"
     if task and not set(task) & _PARTING and task.isprintable() and task == task.strip(" .-"):
         return ""
     return f"task '{task}': a name should have none of {' '.join(sorted(_PARTING))} and no blank, dot or dash at its ends"

@@ -26,11 +26,14 @@ def adapt(encoder: Any, rank: int, seed: int, trained: Collection[str]) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise MissingExtra("lora", "peft") from None
-    linear = [name for name, module in encoder.named_modules() if isinstance(module, torch.nn.Linear)]
+    from transformers.pytorch_utils import Conv1D  # what GPT-2 calls a linear layer
+
+    linear = [name for name, module in encoder.named_modules() if isinstance(module, torch.nn.Linear | Conv1D)]
     layers = [name for name in linear if f"{name}.weight" not in trained]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers), encoder, _NAME)
+        turned = any(isinstance(module, Conv1D) for module in encoder.modules())
+        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers, fan_in_fan_out=turned), encoder, _NAME)
     for name, weight in encoder.named_parameters():
         weight.requires_grad_(".lora_" in name or name in trained)
 

@@ -25,7 +25,12 @@ _CONTENT = (
 _WHOLE = 10**6
 """Tokens that no text has: with no limit at all a tokenizer warns of long texts."""
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
-_TWO_POSITIONS_LESS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "data2vec-text")
+_TWO_POSITIONS_LESS = (
+    "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "data2vec-text", "mpnet", "xmod", "esm",
+    "lilt", "luke", "markuplm", "ibert",
+)  # fmt: skip
+_NAMED_OTHERWISE = ("gpt2", "openai-gpt")
+"""They say n_positions; others that do so, as T5, read more."""
 
 
 @lru_cache(maxsize=8)
@@ -178,7 +183,8 @@ def tokenizer(path: Path, max_length: int, special: Sequence[str] = ()) -> Any:
     if kind not in KNOWN:
         faults.append(f"model {path.name}: Transformers has no classification head for the architecture '{kind}'; choose another encoder")
     # RoBERTa keeps two positions for itself: 514 positions read 512 tokens
-    positions = config.get("max_position_embeddings", 0) - (2 if kind in _TWO_POSITIONS_LESS else 0)
+    positions = config.get("n_positions" if kind in _NAMED_OTHERWISE else "max_position_embeddings", 0)
+    positions -= 2 if kind in _TWO_POSITIONS_LESS else 0
     if max_length > positions > 0:
         faults.append(
             f"model {path.name}: reads at most {positions} tokens, max_length is {max_length}; set max_length to {positions} or less"

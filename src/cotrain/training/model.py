@@ -191,7 +191,7 @@ def load_base(path: Path, attention: str, special: Sequence[str] = (), pooling: 
     Args:
         special, pooling: as in Settings.
     """
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # what no file has is drawn, and alike in every process
@@ -199,6 +199,8 @@ def load_base(path: Path, attention: str, special: Sequence[str] = (), pooling: 
             path, attn_implementation=attention, dtype=torch.float32, num_labels=_NOBODY_HAS, ignore_mismatched_sizes=True,
             output_loading_info=True,
         )  # fmt: skip
+    if model.config.pad_token_id is None:  # decoders look for the last token before the padding
+        model.config.pad_token_id = AutoTokenizer.from_pretrained(path).pad_token_id
     changed = {entry if isinstance(entry, str) else entry[0] for entry in report["mismatched_keys"]}
     new = set(report["missing_keys"]) | changed
     outside = {name for name, _ in model.named_parameters() if not name.startswith(model.base_model_prefix + ".")}

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cotrain.choose import unknown
 from cotrain.errors import InputError
+from cotrain.tasks.rendering import listed
 from cotrain.tasks.source import ANNOTATED, Source, reading
 from cotrain.tasks.task import Task
 from cotrain.training import encoder, ledger
@@ -113,6 +114,11 @@ class SharedModel:
             faults.append(f"model {self.about['group']}: every task reads {'one text' if pairs is not None else 'a pair of texts'}")
         if pairs is not None and len(pairs) != len(texts):
             faults.append(f"there should be a second text for each of the {len(texts)} texts, found {len(pairs)}")
+        for name, given in (("texts", texts), ("pairs", pairs or ())):
+            if isinstance(given, str):
+                faults.append(f"{name} should be a list of texts, found one text")
+            elif wrong := [number for number, text in enumerate(given, 1) if not isinstance(text, str) or not text.strip()]:
+                faults.append(f"{name} should be texts with words, found something else or nothing at {listed(map(str, wrong))}")
         if faults:
             raise InputError(faults)
         table = pd.DataFrame({"text": list(texts), "pair": list(pairs or [""] * len(texts))}, dtype=object)

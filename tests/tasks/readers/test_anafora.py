@@ -234,6 +234,33 @@ def test_a_suffix_of_the_study_replaces_the_known_ones(tmp_path: Path) -> None:
     assert texts(tmp_path, window=0) == ["<e> w </e>"]
 
 
+def test_a_suffix_says_neither_whose_nor_unfinished_annotations_are_read(tmp_path: Path) -> None:
+    for end, who in ((1, "gold.completed"), (2, "gold.inprogress"), (3, "anna.completed")):
+        anafora(tmp_path, "ID001", "wombat", [Mention([(0, end)], ACTUAL)], suffix=f".Temporal-Entity.{who}.xml")
+    assert texts(tmp_path, suffix=".Temporal-*.xml", annotator="anna", window=0) == ["<e> wom </e>"]
+    assert texts(tmp_path, suffix=".Temporal-*.gold.*.xml", window=0) == ["<e> w </e>"]
+    assert texts(tmp_path, suffix=".Temporal-*.inprogress.xml", window=0) == ["<e> wo </e>"]  # asked for by name
+
+
+def test_linked_folders_are_read_once_and_endings_in_capitals_too(tmp_path: Path) -> None:
+    anafora(tmp_path / "store", "ID001", "wombat", [Mention([(0, 1)], ACTUAL)])
+    anafora(tmp_path / "corpus", "ID002", "wombat", [Mention([(0, 2)], ACTUAL)])
+    train = tmp_path / "corpus" / "Train"
+    [file] = (train / "ID002").glob("*.xml")
+    file.rename(file.with_suffix(".XML"))
+    (train / "ID001").symlink_to(tmp_path / "store" / "Train" / "ID001")
+    (train / "again").symlink_to(tmp_path / "corpus")
+    assert texts(tmp_path / "corpus", window=0) == ["<e> w </e>", "<e> wo </e>"]
+
+
+def test_annotations_beside_the_notes_in_texts_are_no_unfinished_ones(tmp_path: Path) -> None:
+    for name in ("ID001", "ID002"):
+        anafora(tmp_path, name, "wombat", [Mention([(0, 1)], ACTUAL)])
+        for file in (tmp_path / "Train" / name).iterdir():
+            file.rename(tmp_path / (file.name if file.name != name else f"{name}.txt"))
+    assert read(source(tmp_path, texts=str(tmp_path)), ["text"]).attrs["facts"]["unfinished"] == 0
+
+
 def test_notes_without_finished_gold_annotations_are_counted(thyme: Path) -> None:
     for number, suffix in enumerate(
         (".Temporal-Relation.gold.inprogress.xml", ".Temporal-Relation.anna.completed.xml", ".preannotation.xml")

@@ -197,6 +197,8 @@ FAULTY = {
     ),
     "a link to nothing": ('value="m11"', 'value="m99"', "negation_indicator_CU should point to a mention of the class negation_ind", "m1"),
     "a link elsewhere": ('value="m11"', 'value="m21"', "negation_indicator_CU should point to a mention of the class negation_ind", "m1"),
+    "a slot that is not there": ('"s10"/></classMention>', '"s99"/></classMention>', "mentions should link to slots that are in the", "m4"),
+    "no slot of an indicator": ('"s11"/></classMention>', '"s99"/></classMention>', "mentions should link to slots that are in", "m11"),
     "outside the note": (f'end="{NOTE.index("fever") + 5}"', 'end="9999"', "spans should cover words of their note", "m1"),
     "no number": (f'end="{NOTE.index("fever") + 5}"', 'end="wombat"', "spans should cover words of their note", "m1"),
     "an id twice": ('<mention id="m2"/>', '<mention id="m1"/>', "ids of annotations should be unique", "m1"),

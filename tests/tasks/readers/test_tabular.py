@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from cotrain.tasks.readers import memory
 from cotrain.tasks.readers.tabular import files, read, read_file
 from cotrain.tasks.source import FORMATS, Source
 
@@ -22,6 +25,13 @@ def test_strings_come_back_as_they_were_written(write: Callable, kind: str) -> N
     assert found["_split"].tolist() == [None] * len(NASTY)
     assert found["_where"].tolist()[:2] == ["data:1", "data:2"]
     assert "other" not in found.columns
+
+
+def test_a_column_that_a_parquet_file_or_a_table_has_twice_is_told(tmp_path: Path, refused: Callable) -> None:
+    frame = pd.DataFrame([["a", "x", "x"]], columns=["text", "label", "label"])
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 3, names=list(frame.columns)), tmp_path / "a.parquet")
+    assert "columns label are there twice" in refused(read_file, tmp_path / "a.parquet", ["text", "label"])
+    assert "columns label are there twice" in refused(memory.table, Source("t"), frame, ["text", "label"])
 
 
 @pytest.mark.parametrize("kind", ["parquet", "json", "jsonl"])
@@ -100,7 +110,7 @@ BROKEN: dict[str, tuple[str, bytes, list[str]]] = {
     "latin-1 jsonl": ("a.jsonl", b'{"text": "wombat \xe9", "label": 1}\n', ["UTF-8", "line 1"]),
     "no such column": ("a.csv", b"txet,label\nwombat,b\n", ["unknown column 'text'", "Did you mean 'txet'?"]),
     "no such key": ("a.jsonl", b'{"txet": "wombat", "label": 1}\n', ["unknown column 'text'", "txet"]),
-    "column twice": ("a.csv", b"text,text,label\nwombat,wombat,b\n", ["text twice"]),
+    "column twice": ("a.csv", b"text,text,label\nwombat,wombat,b\n", ["columns text are there twice"]),
     "not JSON": ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": wombat}\n{wombat\n', ["line 2", "line 3", "not JSON"]),
     "not a list": ("a.json", b'{"text": "wombat"}', ["list of objects", "an object", ".jsonl"]),
     "broken list": ("a.json", b'[{"text":\n "wombat",}]', ["line 2", "not JSON"]),
@@ -108,8 +118,9 @@ BROKEN: dict[str, tuple[str, bytes, list[str]]] = {
     "no header": (
         "a.csv",
         b"He has a wombat.,1\nok,0\n",
-        ["there should be a header, with text, label", "2 values that look like no names"],
+        ["there should be a header, with text, label", "2 values that may be those of a row"],
     ),
+    "no header, few words": ("a.csv", b"my wombat denies pain,negated\nok,no\n", ["there should be a header", "not shown"]),
     "no header, a number": ("a.tsv", b"wombat\t1\nok\t0\n", ["there should be a header, with text, label", "not shown"]),
     "a blank first line": ("a.csv", b"\ntext,label\nwombat,b\n", ["there should be a header, with text, label; found none"]),
     "a number of too many digits": ("a.jsonl", b'{"text": "wombat", "label": ' + b"1" * 5000 + b"}\n", ["line 1", "too many digits"]),

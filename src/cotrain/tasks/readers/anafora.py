@@ -92,7 +92,7 @@ def documents(source: Source, faults: Faults) -> Iterator[Document]:
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     notes: set[str] = set()
     for file in corpus.files(corpus.folder(source, source.path)):
-        if file.suffix == ".xml":
+        if file.suffix.lower() == ".xml":
             name, rank = _parsed(file, source)
             notes.add(name)
             if rank is not None:
@@ -100,7 +100,8 @@ def documents(source: Source, faults: Faults) -> Iterator[Document]:
         elif file.name == file.parent.name:
             notes.add(file.name)
     texts = corpus.texts(source)
-    faults.facts["unfinished"] += len((notes | set(texts or ())) - found.keys() - {""})
+    noted = {name for name in texts or () if not name.lower().endswith(".xml")}  # notes may lie among their annotations
+    faults.facts["unfinished"] += len((notes | noted) - found.keys() - {""})
     for name, files in found.items():
         best = min(rank for rank, _ in files)
         first = [file for rank, file in files if rank == best]
@@ -123,14 +124,18 @@ def _parsed(file: Path, source: Source) -> tuple[str, int | None]:
     A name is DOC.Schema[-Mode][-Adjudication].annotator.completed.xml, and DOC may have dots; where the file lies in the
     folder of its document, that says what DOC is.
     """
-    name = file.name
+    name = file.name if source.suffix else file.stem + file.suffix.lower()
     parts = name.split(".")
-    finished = len(parts) >= 5 and parts[-2] == "completed" and parts[-3] == (source.annotator or "gold")
-    rank: int | None = len(SUFFIXES) if finished and source.suffix is None else None
-    document = ".".join(parts[:-4]) if len(parts) >= 5 and parts[-2] in ("completed", "inprogress") else ""
+    state = parts[-2] if len(parts) >= 5 and parts[-2] in ("completed", "inprogress") else ""
+    by = parts[-3] if state else ""
+    rank: int | None = len(SUFFIXES) if source.suffix is None and state == "completed" and by == (source.annotator or "gold") else None
+    document = ".".join(parts[:-4]) if state else ""
     if source.suffix is not None and fnmatch(name, f"?*{source.suffix}"):
         matched = re.fullmatch(f"(.+?){translate(source.suffix)}", name)
-        document, rank = matched[1] if matched else document, 0
+        # the pattern says of which schema; of whom and whether finished it says only where it names that
+        unfinished = state == "inprogress" and state not in source.suffix
+        another = by and source.annotator is not None and by != source.annotator
+        document, rank = matched[1] if matched else document, None if unfinished or another else 0
     elif source.suffix is None and source.annotator is None:
         for place, suffix in enumerate(SUFFIXES):
             if name.endswith(suffix) and len(name) > len(suffix):

@@ -87,7 +87,7 @@ def read(source: Source, columns: Sequence[str]) -> pd.DataFrame:
     if faults:
         raise InputError(faults)
     if not seen.keys() >= set(columns):
-        lacking(source.place, columns, _columns(source))
+        lacking(source.place, columns, _columns(source), first_line=True)
     table = pd.concat(parts, ignore_index=True)
     for label in labels:
         table[label] = _named(label, table[label])

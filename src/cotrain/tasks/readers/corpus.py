@@ -111,8 +111,13 @@ def attributes(source: Source, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield every file below a folder that is not hidden, in the order of names."""
-    for folder, below, names in os.walk(root):
+    """Yield every file below a folder that is not hidden, in the order of names; linked folders too, each once."""
+    seen: set[str] = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            below.clear()
+            continue
+        seen.add(real)
         below[:] = sorted(name for name in below if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 

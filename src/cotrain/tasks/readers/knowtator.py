@@ -25,6 +25,7 @@ ENTITIES = (
     "Sign_symptom",
 )  # fmt: skip
 SUFFIXES = (".umls.knowtator.xml", ".knowtator.xml")
+_LOST = "mentions should link to slots that are in the file"
 """How annotation files end; the second is read where a corpus has none of the first."""
 _SPLITS = ("folder", "seed", "strat", "none")
 _NAMED = {
@@ -127,7 +128,7 @@ def _documents(source: Source, faults: Faults) -> Iterator[Document]:
     texts = corpus.texts(source)
     notes: dict[str, list[Path]] = {} if texts is None else texts
     for file in corpus.files(corpus.folder(source, source.path)):
-        if file.suffix == ".xml":
+        if file.suffix.lower() == ".xml":
             for suffix, found in annotations.items():
                 if suffix and fnmatch(file.name, f"?*{suffix}"):
                     matched = re.fullmatch(f"(.+?){translate(suffix)}", file.name)
@@ -148,10 +149,11 @@ def _documents(source: Source, faults: Faults) -> Iterator[Document]:
 
 
 class _Mention(NamedTuple):
-    """A mention: its class, and its slots by name with their values."""
+    """A mention: its class, its slots by name with their values, and whether it links to a slot that is not in the file."""
 
     kind: str
     slots: Mapping[str, Sequence[str]]
+    lost: bool
 
 
 def _entities(root: Element, document: Document, source: Source, wanted: Sequence[str], faults: Faults) -> Iterator[tuple[Entity, str]]:
@@ -168,6 +170,8 @@ def _entities(root: Element, document: Document, source: Source, wanted: Sequenc
         seen.add(name)
         if (mention := mentions.get(name)) is None:
             faults.add("annotations should have a classMention", document.annotations, name)
+        elif mention.kind in (source.entities or ENTITIES) and mention.lost:
+            faults.add(_LOST, document.annotations, name)
         elif mention.kind in (source.entities or ENTITIES):
             labels = {attribute: _label(ATTRIBUTES[attribute], name, mentions, document, faults) for attribute in wanted}
             yield Entity(name, mention.kind, _spans(element), labels), element.findtext("spannedText") or ""
@@ -182,6 +186,7 @@ def _mentions(root: Element, document: Document, faults: Faults) -> dict[str, _M
         for element in root.iterfind(kind):
             values = [(one.get("value") or "").strip() for one in element.iterfind(f"{kind}Value")]
             slots[element.get("id", "")] = (_attribute(element, "mentionSlot", "id"), [value for value in values if value])
+    there = {element.get("id", "") for element in root if element.tag.endswith("SlotMention")}  # kinds without a meaning here too
     mentions: dict[str, _Mention] = {}
     for element in root.iterfind("classMention"):
         name = element.get("id", "")
@@ -189,10 +194,10 @@ def _mentions(root: Element, document: Document, faults: Faults) -> dict[str, _M
             faults.add("ids of mentions should be unique", document.annotations, name)
             continue
         held: dict[str, list[str]] = {}
-        for link in element.iterfind("hasSlotMention"):
-            slot, values = slots.get(link.get("id", ""), ("", []))
+        links = [link.get("id", "") for link in element.iterfind("hasSlotMention")]
+        for slot, values in (slots[link] for link in links if link in slots):
             held.setdefault(slot, []).extend(values)
-        mentions[name] = _Mention(_attribute(element, "mentionClass", "id"), held)
+        mentions[name] = _Mention(_attribute(element, "mentionClass", "id"), held, not there.issuperset(links))
     return mentions
 
 
@@ -203,6 +208,9 @@ def _label(attribute: _Attribute, name: str, mentions: Mapping[str, _Mention], d
         mention = mentions.get(link)
         if mention is None or mention.kind != attribute.mention:
             faults.add(f"{attribute.slot} should point to a mention of the class {attribute.mention}", document.annotations, name)
+            return None
+        if mention.lost:
+            faults.add(_LOST, document.annotations, link)
             return None
         values = mention.slots.get(attribute.value, ())
         if any(value not in attribute.labels for value in values):

@@ -62,6 +62,8 @@ def files(path: Path, name: str) -> list[tuple[str | None, Path]]:
         seen = f"found only {', '.join(f.name for f in there[:5])}" if there else "found nothing"
         raise InputError(f"task {name}: {path} should be a file, or a folder with train, validation and test files ({_KINDS}); {seen}")
     splits = [split for split, _ in found]
+    if splits.count(None) > 1:
+        raise InputError(f"task {name}: {path} begins the names of {len(splits)} files ({', '.join(f.name for _, f in found)}); name one")
     if twice := sorted({str(split) for split in splits if splits.count(split) > 1}):
         raise InputError(f"task {name}: {path} has two files for the split {', '.join(twice)}; keep one of each, or name a file")
     if None in splits and len(splits) > 1:
@@ -105,21 +107,30 @@ def read_file(file: Path, columns: Sequence[str], optional: Sequence[str] = (), 
     return frame
 
 
-def lacking(place: object, wanted: Iterable[str], found: Iterable[str]) -> None:
-    """Raise InputError, with the nearest names, where wanted columns are not among those found; never with values for names."""
+def lacking(place: object, wanted: Sequence[str], found: Iterable[str], first_line: bool = False) -> None:
+    """Raise InputError, with the nearest names, where wanted columns are not among those found; never with values for names.
+
+    Args:
+        first_line: what is found is the first line of a file, which is an example where the file has no header.
+    """
     there = [str(column) for column in found]
-    if (gone := [column for column in wanted if column not in there]) and not (any(there) and names_only(there)):
-        what = f"found {len(there)} values that look like no names and are not shown" if any(there) else "found none"
+    gone = [column for column in wanted if column not in there]
+    if gone and not (any(there) and names_only(there) and not (first_line and len(gone) == len(wanted))):
+        what = f"found {len(there)} values that may be those of a row and are not shown" if any(there) else "found none"
         raise InputError(f"{place}: there should be a header, with {', '.join(gone)}; {what}. Is the first line the header?")
-    if faults := [f"{place}: {unknown('column', column, there)}" for column in wanted if column not in there]:
-        raise InputError(faults)
+    if gone:
+        raise InputError(f"{place}: {unknown('column', column, there)}" for column in gone)
+    if twice := sorted({column for column in wanted if there.count(column) > 1}):
+        raise InputError(f"{place}: the columns {', '.join(twice)} are there twice; rename one of each")
 
 
-def _there(file: Path, columns: Sequence[str], optional: Sequence[str], found: Iterable[str]) -> list[str]:
+def _there(file: Path, columns: Sequence[str], optional: Sequence[str], found: Iterable[str], first_line: bool = False) -> list[str]:
     """Return the columns that are read of those found: all wanted ones, or InputError, and the optional ones that are there."""
     header = list(found)
-    lacking(file, columns, header)
-    return [*columns, *(column for column in optional if column in header)]
+    lacking(file, columns, header, first_line)
+    more = [column for column in optional if column in header]
+    lacking(file, more, header)
+    return [*columns, *more]
 
 
 def _parquet(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
@@ -156,9 +167,7 @@ def _delimited(file: Path, columns: Sequence[str], optional: Sequence[str], deli
         with _long_fields(), file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             header = next(reader, [])
-            values = {column: [] for column in _there(file, columns, optional, header)}
-            if twice := sorted({c for c in values if header.count(c) > 1}):
-                raise InputError(f"{file}: the header names the columns {', '.join(twice)} twice; rename one of each")
+            values = {column: [] for column in _there(file, columns, optional, header, first_line=True)}
             wanted = [header.index(column) for column in values]
             for row in reader:
                 if not row:
