@@ -174,6 +174,12 @@ def test_few_rows_of_a_class_that_all_agree_show_little_of_a_metric_that_weighs_
         assert 1 - harmed >= 0.019
 
 
+def test_a_class_that_is_not_there_shows_nothing():
+    gold, right = np.zeros(50, dtype=int), np.ones((3, 50), dtype=bool)
+    found = difference(*two(gold, right, right, "positive_f1"))
+    assert found.p_loss(0.02) == pytest.approx(0.98) and found.interval(0.95)[0] < -0.9
+
+
 def _answers(zeros, ones, wrong):
     """log2 probabilities of right answers, but for so many of the ones."""
     guess = np.r_[np.zeros(zeros + wrong, dtype=int), np.ones(ones - wrong, dtype=int)]

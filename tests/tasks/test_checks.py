@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,14 @@ def test_what_the_cut_did_is_told() -> None:
     assert any(w.startswith("a: 7 rows left out of train, or of dev that was cut from it") for w in warnings)
     assert any("2 rows were cut from train for it" in w for w in warnings)
     assert any("a: 'no' has 0 rows in test; below 30" in w for w in warnings)
+
+
+def test_a_label_that_is_written_in_two_ways_is_told() -> None:
+    lines: Lines = [(split, f"wombat {split} {y}", "", y) for split in ("train", "dev", "test") for y in ("no", "No ", "yes")]
+    one = task("a", lines)
+    (said,) = (w for w in check({"a": replace(one, labels=("No ", "no", "yes"))})["warnings"] if "Unicode form" in w)
+    assert "'No ' and 'no'" in said
+    assert not any("Unicode form" in w for w in check({"a": task("a", PLAIN)})["warnings"])
 
 
 def test_clusters_on_two_sides_are_counted() -> None:

@@ -148,6 +148,8 @@ def _worth(metric: str, sheet: Sheet) -> int:
         return n
     of = np.bincount(sheet.gold, minlength=sheet.labels)
     if metric == "positive_f1" or metric.startswith("sensitivity"):
-        return min(n, (2 if metric == "positive_f1" else 1) * int(of[-1]))
-    there = of[of > 0]
-    return min(n, 2 * len(there) * int(there.min()))
+        worth = (2 if metric == "positive_f1" else 1) * int(of[-1])
+    else:
+        there = of[of > 0]
+        worth = 2 * len(there) * int(there.min())
+    return min(n, max(worth, 1))  # without a row of the positive class, as good as none

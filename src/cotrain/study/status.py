@@ -76,5 +76,7 @@ def _left(study: Study, missing: list[Group]) -> float | None:
     # what a trainer from outside counts as updates, if it does, says nothing of our work
     made = sum(work(f.group, tasks, settings, None if is_outside(settings.trainer) else f.updates) for f in done)
     workers = int((study.checked.get("cost") or {}).get("workers", 1))
-    left = expected(settings, tasks) * sum(work(g, tasks, settings, None) for g in missing)  # as check counts: most stop early
+    left = sum(work(g, tasks, settings, None) for g in missing)
+    if not is_outside(settings.trainer):
+        left *= expected(settings, tasks)  # as check counts: most stop early
     return len(data.points(study)) * spent / made * left / max(1, workers)

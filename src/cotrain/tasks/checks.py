@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -125,6 +126,9 @@ def _warnings(name: str, facts: Mapping[str, Any], max_length: int) -> list[str]
             found.append(f"{name}: {count} contexts (the {HALF[side]} text of a pair) stand in the training side and in test")
     if facts["contradicting_duplicates"]:
         found.append(f"{name}: {facts['contradicting_duplicates']} texts have more than one label")
+    for alike in _alike(facts["labels"]):
+        shown = " and ".join(f"'{label}'" for label in alike) if all(len(label) <= 40 for label in alike) else f"{len(alike)} labels"
+        found.append(f"{name}: {shown} differ in blanks, case or Unicode form alone; each is a class of its own")
     rarest = {s: min(facts["label_counts"][s].items(), key=lambda item: item[1]) for s in ("dev", "test")}
     for split, (label, count) in rarest.items():
         if count < RAREST_HELD_OUT:
@@ -138,6 +142,14 @@ def _warnings(name: str, facts: Mapping[str, Any], max_length: int) -> list[str]
             "they should be in training.special_tokens, and max_length above 8"
         )
     return found
+
+
+def _alike(labels: Sequence[str]) -> list[list[str]]:
+    """Return the labels that are written in several ways."""
+    ways: dict[str, list[str]] = {}
+    for label in labels:
+        ways.setdefault(" ".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
+    return [alike for alike in ways.values() if len(alike) > 1]
 
 
 def _torn(one: Task, other: Task) -> int:
