@@ -202,6 +202,11 @@ def test_relate_says_which_words_do_not_go_together(cotrain: Any, study: Study, 
     assert (said.code, said.out) == (2, "") and words in said.err
 
 
+def test_relate_tells_every_unknown_test_at_once(cotrain: Any, study: Study) -> None:
+    said = cotrain("relate", study.path, "--test", "wombat", "--group-test", "emu")
+    assert said.code == 2 and "'wombat'" in said.err and "'emu'" in said.err
+
+
 def test_score_takes_a_trained_model_for_each_task(cotrain: Any, study: Study) -> None:
     said = cotrain("score", study.path, "--trained", "apple", "--trained", "birch=x", "--trained", "birch=y")
     assert said.code == 2

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from cotrain.reporting import style
+from cotrain.reporting.figures import distributions
 from cotrain.reporting.report import report
 from cotrain.reporting.tables import RunTables
 
@@ -80,6 +82,12 @@ def test_figures_are_there_as_svg_and_png(made):
     for path in (made / "figures").glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
     assert (made / "figures" / "forest.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_are_all_equal_are_drawn(run):
+    same = replace(run, scores=replace(run.scores, table=run.scores.table.assign(pvi_bits=0.25)))
+    assert distributions.draw(same, style.WIDE).axes[0].get_xlim() == (-0.25, 0.75)
 
 
 def test_the_same_run_gives_the_same_bytes(run, made, tmp_path):

@@ -25,6 +25,8 @@ def draw(run: RunTables, size: Size) -> Figure | None:
     means = run.scores.table.groupby(["task", "row"], observed=True)["pvi_bits"].mean()
     order = [task for task in tasks(run) if task in means.index.get_level_values("task")]
     low, high = np.nanpercentile(means, SHARE)
+    if low == high:  # all rows alike, as where nothing was learned
+        low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, BINS + 1)
     middle = (edges[1:] + edges[:-1]) / 2
     kernel = np.exp(-0.5 * (np.arange(-6, 7) / 1.8) ** 2)
