@@ -128,7 +128,7 @@ def test_a_fit_that_collapses_for_several_tasks_is_told_for_each(run):
     found = change(run, lambda t: (t["served_by"] == "boolq+rte") & (t["task"] == "rte"), collapsed_seeds=3)
     found = change(found, lambda t: (t["served_by"] == "boolq+rte") & (t["task"] == "boolq"), collapsed_seeds=1)
     (said,) = (sentence for sentence in reasons(found) if "collapsed" in sentence)
-    assert "boolq, 1 seed" in said and "rte, 3 seeds" in said
+    assert "boolq in {boolq, rte} (1 seed)" in said and "rte in {boolq, rte} (3 seeds)" in said
 
 
 def test_the_table_says_at_which_epoch_test_is_shown(run):

@@ -43,6 +43,12 @@ def test_another_estimator_stands_beside_the_scores_of_the_study(study: Study) -
     assert steps.score(study, estimator="finetune").table.equals(own), "the study's own has no other name"
 
 
+def test_a_test_from_outside_relates_as_its_own_name_does(study: Study) -> None:
+    outside = steps.relate(study, test="cotrain.affinity.tests:welch")
+    assert outside.test == "cotrain.affinity.tests:welch"
+    assert outside.pairs["p"].equals(steps.relate(study, test="welch").pairs["p"])
+
+
 def test_other_scores_on_test_are_another_look(study: Study) -> None:
     scores, before = study.load_scores("pvi"), len(study.looks)
     other = replace(scores, table=scores.table.assign(pvi_bits=scores.table["pvi_bits"] + 0.1))

@@ -205,11 +205,12 @@ def test_every_draw_of_a_control_is_budgeted(small: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("cotrain.study.cost.calibrate", lambda *_: Rate(2e-5, 1, 1.0))
     text = (small / "study.yaml").read_text()
     found = []
-    for name in ("random", "random:3"):
+    for name in ("random", "random:3", "mine:control"):
         (small / "draws.yaml").write_text(text.replace("controls: [alone, together]", f'controls: [alone, "{name}"]'))
         study = open_study(small / "draws.yaml", out=small / "runs" / name)
         found.append(cost(study, data.tasks(study))["parts"][name])
     assert found[1] == {key: 3 * value for key, value in found[0].items()}
+    assert found[2] == found[0], "the colon of one from outside asks for no draws"
 
 
 def test_methods_that_are_trained_for_at_once_share_their_fits(study: Study) -> None:

@@ -41,8 +41,14 @@ def relate(scores: Scores, test: str = "welch", group_test: str = "welch_anova",
             than ``bootstrap.MOST`` tasks to resample.
     """
     started = time.perf_counter()
-    choose("pair test", test, TESTS)
-    choose("group test", group_test, GROUP_TESTS)
+    faults: list[str] = []
+    for kind, name, known in (("pair test", test, TESTS), ("group test", group_test, GROUP_TESTS)):
+        try:
+            choose(kind, name, known)
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
     table = scores.table
     bits = table["pvi_bits"].to_numpy(dtype=float)
     if (bad := np.flatnonzero(~np.isfinite(bits))).size:

@@ -35,10 +35,20 @@ def controls(names: Sequence[str], nominated: Sequence[Plan], affinity: Affinity
         raise InputError(faults)
     plans: dict[str, Plan] = {}
     for name in names:
-        kind, _, draws = name.partition(":") if name.partition(":")[0] in CONTROLS else (name, "", "")
+        kind, draws = drawn(name)
         make = choose("control", kind, CONTROLS)
-        plans |= {plan.name: plan for plan in make(nominated[0], affinity, int(draws or 1), seed)}
+        plans |= {plan.name: plan for plan in make(nominated[0], affinity, draws, seed)}
     return list(plans.values())
+
+
+def drawn(name: str) -> tuple[str, int]:
+    """Return the kind of a control and how many draws of it are asked for; one from outside has a colon in its name.
+
+    >>> drawn("random:3"), drawn("together"), drawn("mine:control")
+    (('random', 3), ('together', 1), ('mine:control', 1))
+    """
+    kind, _, draws = name.partition(":")
+    return (kind, int(draws or 1)) if kind in CONTROLS else (name, 1)
 
 
 def wrong(name: str) -> str:

@@ -93,14 +93,14 @@ def _failed(run: RunTables) -> Iterator[str]:
         table = primary(run, "test")
         for column, word in (("failed_seeds", "failed"), ("collapsed_seeds", "collapsed")):
             bad = table[table[column].fillna(0).astype(int) > 0]
-            if column == "failed_seeds":  # a fit fails whole, and collapses for some of its tasks
-                bad = bad.drop_duplicates("served_by")
-            if len(bad):
-                each = listing(
-                    f"{model(str(g))} ({f'{t}, ' if word == 'collapsed' and g != t else ''}{plural(int(n), 'seed')})"
-                    for g, t, n in zip(bad["served_by"], bad["task"], bad[column], strict=True)
-                )
-                yield f"Fits {word}: {each}."
+            whole = column == "failed_seeds"  # a fit fails whole, and collapses for some of its tasks
+            lines = bad.drop_duplicates("served_by") if whole else bad
+            each = [
+                f"{'' if whole or group == task else f'{task} in '}{model(str(group))} ({plural(int(seeds), 'seed')})"
+                for group, task, seeds in zip(lines["served_by"], lines["task"], lines[column], strict=True)
+            ]
+            if each:
+                yield f"Fits {word}: {listing(each)}."
     if run.scores is not None and run.comparison is None:
         for column, word in (("failed_seeds", "failed"), ("collapsed_seeds", "collapsed")):
             table = run.scores.tasks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cotrain.grouping.controls import drawn
 from cotrain.pvi.crossfit import folds
 from cotrain.study import data, methods, steps
 from cotrain.study.study import Study
@@ -97,7 +98,7 @@ def _parts(study: Study, tasks: Mapping[str, Task], settings: Settings) -> dict[
         elif name in ("placebo", "matched_updates"):
             parts[name] = {"fits": n, "tokens": 2 * alone}
         elif name != "alone":
-            draws = int(name.partition(":")[2] or 1)
+            _, draws = drawn(name)
             parts[name] = {"fits": -(-n // 2) * draws, "tokens": alone * draws}
     return parts
 

@@ -28,7 +28,7 @@ goal: fewer                     # fewer: fewer models without harm; better: high
 tasks:
 """
 _TAIL = re.compile(r"^(.+)[_.-]([A-Za-z]+)$")
-_SHARD = re.compile(r"^([A-Za-z]+)-\d+-of-\d+$")
+_SHARD = re.compile(r"^([A-Za-z]+)-\d+-of-\d+\.parquet$")
 _COLUMN, _LONG = 32, 60
 _DEEPEST = 3
 
@@ -74,10 +74,7 @@ def _units(folder: Path, depth: int = 0) -> Iterator[tuple[str, Path]]:
         return  # the folder of a run
     there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     data = [path for path in there if path.is_file() and path.suffix[1:].lower() in FORMATS]
-    if any(SPLIT_NAMES.get(path.stem.lower()) == "train" for path in data):
-        yield _name(folder.absolute().name), folder
-        return
-    if _shards(folder):
+    if any(SPLIT_NAMES.get(path.stem.lower()) == "train" for path in data) or _shards(folder):
         yield _name(folder.absolute().name), folder
         return
     tails = {path: match for path in data if (match := _TAIL.match(path.stem)) and match[2].lower() in SPLIT_NAMES}
@@ -94,7 +91,7 @@ def _units(folder: Path, depth: int = 0) -> Iterator[tuple[str, Path]]:
 
 def _shards(folder: Path) -> list[Path]:
     """Return the files of a folder as the Hub names them, such as ``train-00000-of-00002.parquet``; none where none is of train."""
-    found = {path: match[1].lower() for path in sorted(folder.iterdir()) if (match := _SHARD.match(path.stem))}
+    found = {path: match[1].lower() for path in sorted(folder.iterdir()) if (match := _SHARD.match(path.name))}
     return list(found) if "train" in map(SPLIT_NAMES.get, found.values()) else []
 
 
@@ -109,8 +106,7 @@ def _read(name: str, path: Path) -> pd.DataFrame:
     if shards := _shards(path) if path.is_dir() else []:
         return hub.read(Source(name, hub=str(path)), _columns(shards[0]))
     files = [file for _, file in tabular.files(path, name)]
-    columns = _columns(files[0])
-    columns = [c for c in columns if c]  # pandas writes its index without a name
+    columns = [c for c in _columns(files[0]) if c]  # pandas writes its index without a name
     strange = [c for c in columns if not _is_name(c)]
     if not strange and files[0].suffix[1:].lower() in ("csv", "tsv") and not _known(columns):
         strange = [c for c in columns if " " in c]  # a few words that nobody knows as a column may be a text

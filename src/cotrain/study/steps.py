@@ -228,12 +228,8 @@ def relate(
     Args:
         estimator: whose scores are related; the study's where none is named.
     """
-    from cotrain.affinity import GROUP_TESTS, TESTS
     from cotrain.affinity.pvi import relate as pvi
 
-    asked = (("pair test", test, TESTS), ("group test", group_test, GROUP_TESTS))
-    if faults := [unknown(kind, one, known) for kind, one, known in asked if one is not None and one not in known]:
-        raise InputError(faults)
     resolved = study.resolved
     name = resolved.scores(estimator)
     affinity = pvi(study.load_scores(name), test or resolved.test, group_test or resolved.group_test, resolved.paper, bootstrap=bootstrap)

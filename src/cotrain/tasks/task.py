@@ -20,8 +20,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 COLUMNS = ("row", "split", "text", "pair", "label", "cluster")
 _PARTING = set('[]+@/\\:*?"<>|')  # these part the names of groups, or may not be in the name of a file
 RESERVED = {"row", "text"}
-_LONGEST = 150
 """What stands beside the tasks in predictions."""
+_LONGEST = 150
 FACTS = {
     "cut_dev": "rows of dev that were cut from train",
     "cut_test": "rows of test that were cut from train",

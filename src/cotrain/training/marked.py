@@ -94,7 +94,7 @@ def wrong_pooling(path: Path) -> str:
 
     with torch.device("meta"):
         model = AutoModel.from_config(AutoConfig.from_pretrained(path))
-    shortens = getattr(model.config, "model_type", "") == "funnel"  # its last layer has fewer places than the text has tokens
+    shortens = model.config.model_type == "funnel"  # its last layer has fewer places than the text has tokens
     if hasattr(_read(model), "register_forward_hook") and not shortens:
         return ""
     return f"model {path.name}: pooling entity is not known for the architecture {model.config.model_type}; set pooling: first"

@@ -100,7 +100,7 @@ class SharedModel:
             tasks: those wanted; all that the model serves and that read such inputs by default.
 
         Raises:
-            InputError: a task without a head here; second texts that are missing, too many, or not wanted.
+            InputError: a task without a head here; second texts that are missing, too many, or not wanted; texts that are none.
         """
         from cotrain.training.scoring import lowered, predict_several
 

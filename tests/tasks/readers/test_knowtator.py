@@ -136,6 +136,12 @@ def test_the_documented_annotations_are_read_to_the_letter(seed: Path) -> None:
     assert found["subject"].cat.categories[0] == "patient"
 
 
+def test_endings_in_capitals_are_read_too(seed: Path) -> None:
+    [file] = seed.rglob("*.xml")
+    file.rename(file.with_suffix(".XML"))
+    assert len(read(source(seed), ["text"])) == 4
+
+
 def test_types_and_annotators_are_chosen(seed: Path) -> None:
     assert len(read(source(seed, entities=("Anatomical_site",)), ["text"])) == 1
     other = read(source(seed, annotator="anna"), ["negation"])

@@ -124,7 +124,7 @@ def _parsed(file: Path, source: Source) -> tuple[str, int | None]:
     A name is DOC.Schema[-Mode][-Adjudication].annotator.completed.xml, and DOC may have dots; where the file lies in the
     folder of its document, that says what DOC is.
     """
-    name = file.name if source.suffix else file.stem + file.suffix.lower()
+    name = corpus.called(source, file)
     parts = name.split(".")
     state = parts[-2] if len(parts) >= 5 and parts[-2] in ("completed", "inprogress") else ""
     by = parts[-3] if state else ""

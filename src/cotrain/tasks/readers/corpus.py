@@ -122,6 +122,11 @@ def files(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
+def called(source: Source, file: Path) -> str:
+    """Return the name of an annotation file, its ending in small letters where the study has no pattern for it."""
+    return file.name if source.suffix else file.stem + file.suffix.lower()
+
+
 def folder(source: Source, path: str | None) -> Path:
     """Return the folder of a corpus.
 

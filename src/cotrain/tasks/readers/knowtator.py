@@ -25,8 +25,8 @@ ENTITIES = (
     "Sign_symptom",
 )  # fmt: skip
 SUFFIXES = (".umls.knowtator.xml", ".knowtator.xml")
-_LOST = "mentions should link to slots that are in the file"
 """How annotation files end; the second is read where a corpus has none of the first."""
+_LOST = "mentions should link to slots that are in the file"
 _SPLITS = ("folder", "seed", "strat", "none")
 _NAMED = {
     "seed": re.compile(r"seed(?:set\d*|_?corpus)?", re.IGNORECASE),
@@ -129,10 +129,11 @@ def _documents(source: Source, faults: Faults) -> Iterator[Document]:
     notes: dict[str, list[Path]] = {} if texts is None else texts
     for file in corpus.files(corpus.folder(source, source.path)):
         if file.suffix.lower() == ".xml":
+            called = corpus.called(source, file)
             for suffix, found in annotations.items():
-                if suffix and fnmatch(file.name, f"?*{suffix}"):
-                    matched = re.fullmatch(f"(.+?){translate(suffix)}", file.name)
-                    found[(matched[1] if matched else file.name).removesuffix(".txt")].append(file)
+                if suffix and fnmatch(called, f"?*{suffix}"):
+                    matched = re.fullmatch(f"(.+?){translate(suffix)}", called)
+                    found[(matched[1] if matched else called).removesuffix(".txt")].append(file)
                     break
         elif texts is None and file.parent.name == "text":
             notes.setdefault(file.name.removesuffix(".txt"), []).append(file)

@@ -127,10 +127,9 @@ def lacking(place: object, wanted: Sequence[str], found: Iterable[str], first_li
 def _there(file: Path, columns: Sequence[str], optional: Sequence[str], found: Iterable[str], first_line: bool = False) -> list[str]:
     """Return the columns that are read of those found: all wanted ones, or InputError, and the optional ones that are there."""
     header = list(found)
-    lacking(file, columns, header, first_line)
-    more = [column for column in optional if column in header]
-    lacking(file, more, header)
-    return [*columns, *more]
+    there = [*columns, *(column for column in optional if column in header)]
+    lacking(file, there, header, first_line)
+    return there
 
 
 def _parquet(file: Path, columns: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
